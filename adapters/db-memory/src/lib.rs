@@ -1,0 +1,1 @@
+//! dbconn to a SQLite database in memory.

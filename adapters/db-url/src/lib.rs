@@ -1,0 +1,1 @@
+//! dbconn to the SQLite file or Postgres server that a URL names.

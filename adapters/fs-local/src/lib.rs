@@ -1,0 +1,1 @@
+//! persistent-fs on a local directory.

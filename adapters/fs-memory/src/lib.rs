@@ -1,0 +1,1 @@
+//! persistent-fs in memory: the reference implementation.

@@ -1,0 +1,1 @@
+//! mailer into a maildir or a folder of .eml files.

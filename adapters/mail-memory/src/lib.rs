@@ -1,0 +1,1 @@
+//! mailer in memory, for tests.

@@ -1,0 +1,1 @@
+//! Conformance suites for the contracts persistent-fs, mailer and dbconn.

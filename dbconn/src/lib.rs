@@ -1,0 +1,1 @@
+//! Contract for database connections whose credentials rotate.

@@ -1,0 +1,1 @@
+//! Contract for outgoing mail that says whether a message may have gone out.

@@ -1,0 +1,1 @@
+//! Contract for file storage: durable, honest about outcomes, swappable.

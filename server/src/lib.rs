@@ -1,0 +1,1 @@
+//! The reference server: the Bitwarden API on swappable parts.
