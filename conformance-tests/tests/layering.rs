@@ -49,7 +49,7 @@ fn broken_rules(tree: &Tree) -> Vec<String> {
             let package = manifest(path, text);
             broken.extend(wrong_dependencies(&root, folder, role, &package));
             broken.extend(wrong_heading(&root, folder, &package));
-        } else if let Some((folder, file)) = path.split_once("/src/") {
+        } else if let Some((folder, file)) = path.split_once("/src/").filter(|_| tree::is_source(path)) {
             broken.extend(wrong_imports(&adapters, folder, file, path, text));
         }
     }

@@ -50,6 +50,11 @@ impl Tree {
     }
 }
 
+/// Whether a file is Rust.
+pub(crate) fn is_source(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
+}
+
 /// Build output carries a tag, whatever it is called; the other folders are not committed.
 fn is_left_out(folder: &Path, name: &str) -> bool {
     name.starts_with('.') || name == "node_modules" || folder.join("CACHEDIR.TAG").exists()
