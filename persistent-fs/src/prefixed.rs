@@ -1,0 +1,160 @@
+//! A part of a store, as a store of its own.
+
+use std::{path::Path, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use crate::{
+    Backend, Capabilities, Download, Error, Key, Link, LinkRequest, Meta, MetaStream, Prefix, ReadOptions,
+    Result, Swept, Upload, WriteOptions,
+};
+
+/// The objects of a backend below one folder, under keys without that folder.
+///
+/// Nothing outside of the folder can be named through it. Links carry the full key, so whoever serves them asks the
+/// inner backend. [`Backend::sweep`] concerns the whole inner backend, because what is left behind has no key.
+#[derive(Debug, Clone)]
+pub struct Prefixed<B> {
+    inner: B,
+    folder: Key,
+}
+
+impl<B: Backend> Prefixed<B> {
+    /// The part of `inner` below `folder`.
+    pub fn new(inner: B, folder: Key) -> Self {
+        Self { inner, folder }
+    }
+
+    /// [`InvalidKey`](crate::ErrorKind::InvalidKey) if folder and key together are too long.
+    fn outer(&self, key: &Key) -> Result<Key> {
+        Key::parse(&format!("{}/{key}", self.folder)).map_err(|error| error.with_key(key))
+    }
+
+    fn outer_prefix(&self, prefix: &Prefix) -> Result<Prefix> {
+        Prefix::parse(&format!("{}/{prefix}", self.folder))
+    }
+
+    fn scope(&self) -> Scope {
+        Scope(self.folder.clone())
+    }
+}
+
+/// Translates what the inner backend says into the words of the folder.
+#[derive(Debug, Clone)]
+struct Scope(Key);
+
+impl Scope {
+    fn strip(&self, key: &Key) -> Option<Key> {
+        let inner = key.as_str().strip_prefix(self.0.as_str())?.strip_prefix('/')?;
+        Key::parse(inner).ok()
+    }
+
+    fn meta(&self, meta: Meta) -> Result<Meta> {
+        let stray = || Error::new(crate::ErrorKind::Integrity, "the backend answered for an object outside");
+        Ok(Meta { key: self.strip(&meta.key).ok_or_else(stray)?, ..meta })
+    }
+
+    fn error(&self, error: Error) -> Error {
+        match error.key().and_then(|key| self.strip(key)) {
+            Some(key) => error.with_key(&key),
+            None => error,
+        }
+    }
+
+    fn answer(&self, answer: Result<Meta>) -> Result<Meta> {
+        answer.map_err(|error| self.error(error)).and_then(|meta| self.meta(meta))
+    }
+}
+
+#[async_trait]
+impl<B: Backend> Backend for Prefixed<B> {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn head(&self, key: &Key) -> Result<Meta> {
+        self.scope().answer(self.inner.head(&self.outer(key)?).await)
+    }
+
+    async fn read(&self, key: &Key, options: ReadOptions) -> Result<Download> {
+        let scope = self.scope();
+        let download =
+            self.inner.read(&self.outer(key)?, options).await.map_err(|error| scope.error(error))?;
+        let meta = scope.meta(download.meta)?;
+        let body = download.body.map(move |piece| piece.map_err(|error| scope.error(error)));
+        Ok(Download::new(meta, download.range, Box::pin(body)))
+    }
+
+    async fn writer(&self, key: &Key, options: WriteOptions) -> Result<Box<dyn Upload>> {
+        let scope = self.scope();
+        let upload =
+            self.inner.writer(&self.outer(key)?, options).await.map_err(|error| scope.error(error))?;
+        Ok(Box::new(ScopedUpload { upload, scope }))
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.inner.delete(&self.outer(key)?).await.map_err(|error| self.scope().error(error))
+    }
+
+    fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
+        let scope = self.scope();
+        let arguments = self.outer_prefix(prefix).and_then(|prefix| {
+            let after = after.map(|key| self.outer(key)).transpose()?;
+            Ok((prefix, after))
+        });
+        match arguments {
+            Ok((prefix, after)) => {
+                Box::pin(self.inner.list(&prefix, after.as_ref()).map(move |item| scope.answer(item)))
+            }
+            Err(error) => Box::pin(futures_util::stream::iter([Err(error)])),
+        }
+    }
+
+    async fn put(&self, key: &Key, body: Bytes, options: WriteOptions) -> Result<Meta> {
+        self.scope().answer(self.inner.put(&self.outer(key)?, body, options).await)
+    }
+
+    async fn ingest(&self, key: &Key, file: &Path, options: WriteOptions) -> Result<Meta> {
+        self.scope().answer(self.inner.ingest(&self.outer(key)?, file, options).await)
+    }
+
+    async fn copy(&self, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
+        self.scope().answer(self.inner.copy(&self.outer(from)?, &self.outer(to)?, options).await)
+    }
+
+    async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
+        let prefix = self.outer_prefix(prefix)?;
+        self.inner.delete_prefix(&prefix).await.map_err(|error| self.scope().error(error))
+    }
+
+    async fn link(&self, key: &Key, request: LinkRequest) -> Result<Link> {
+        self.inner.link(&self.outer(key)?, request).await.map_err(|error| self.scope().error(error))
+    }
+
+    async fn sweep(&self, older_than: Duration) -> Result<Swept> {
+        self.inner.sweep(older_than).await
+    }
+}
+
+#[derive(Debug)]
+struct ScopedUpload {
+    upload: Box<dyn Upload>,
+    scope: Scope,
+}
+
+#[async_trait]
+impl Upload for ScopedUpload {
+    async fn write(&mut self, piece: Bytes) -> Result<()> {
+        self.upload.write(piece).await.map_err(|error| self.scope.error(error))
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Meta> {
+        self.scope.answer(self.upload.finish().await)
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        self.upload.abort().await.map_err(|error| self.scope.error(error))
+    }
+}
