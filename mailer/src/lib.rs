@@ -30,6 +30,7 @@
 #![deny(missing_docs)]
 
 mod address;
+mod ambient;
 mod backend;
 mod base64_bytes;
 mod capabilities;
@@ -45,6 +46,7 @@ mod render;
 mod wire;
 
 pub use address::{Address, Mailbox};
+pub use ambient::{Clock, Entropy};
 pub use backend::{Backend, Context};
 pub use capabilities::{Capabilities, Support};
 pub use email::{Email, EnvelopeFrom, Headers, Part, Unsubscribe};
@@ -54,4 +56,4 @@ pub use outbox::{Claimed, Drained, Lease, Outbox, OutboxStore, Policy, Verdict};
 pub use outgoing::{DedupeKey, Envelope, MessageId, Meta, Outgoing};
 pub use receipt::Receipt;
 pub use registry::{BackendUrl, Registry};
-pub use render::{Clock, Entropy, Renderer, SystemClock, SystemEntropy};
+pub use render::Renderer;

@@ -1,8 +1,5 @@
 //! From [`Email`] to [`Outgoing`]: checks first, then lettre's MIME encoder, then the checks on the bytes.
 
-use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{self, ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
@@ -10,28 +7,9 @@ use lettre::message::{Attachment, Body, Mailboxes, MessageBuilder, MultiPart, Si
 
 use crate::address::domain_to_ascii;
 use crate::{
-    Address, Email, Envelope, EnvelopeFrom, Error, Mailbox, Meta, Outgoing, Part, Unsubscribe, check,
+    Address, Clock, Email, Entropy, Envelope, EnvelopeFrom, Error, Mailbox, Meta, Outgoing, Part,
+    Unsubscribe, check,
 };
-
-/// Tells the time.
-pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// The time now.
-    fn now(&self) -> SystemTime;
-}
-
-/// Yields bytes that do not repeat. They make message ids and boundaries unique; nothing secret rests on them.
-pub trait Entropy: Send + Sync + fmt::Debug + 'static {
-    /// The next bytes.
-    fn next(&self) -> [u8; 16];
-}
-
-/// The computer's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-/// Randomness from the standard library's hash seeds, which come from the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemEntropy;
 
 /// Turns mails into bytes.
 ///
@@ -39,20 +17,20 @@ pub struct SystemEntropy;
 /// and the boundaries, and the domain message ids end in.
 #[derive(Clone, Debug)]
 pub struct Renderer {
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    clock: Clock,
+    entropy: Entropy,
     id_domain: Option<String>,
 }
 
 impl Renderer {
     /// A renderer with this clock and randomness. Message ids end in the author's domain.
-    pub fn new(clock: impl Clock, entropy: impl Entropy) -> Self {
-        Self { clock: Arc::new(clock), entropy: Arc::new(entropy), id_domain: None }
+    pub fn new(clock: Clock, entropy: Entropy) -> Self {
+        Self { clock, entropy, id_domain: None }
     }
 
     /// A renderer with the computer's clock and randomness.
     pub fn system() -> Self {
-        Self::new(SystemClock, SystemEntropy)
+        Self::new(Clock::system(), Entropy::system())
     }
 
     /// Lets message ids end in this domain; what is no domain answers [`Invalid`](crate::ErrorKind::Invalid).
@@ -64,12 +42,12 @@ impl Renderer {
     }
 
     /// The clock.
-    pub fn clock(&self) -> &Arc<dyn Clock> {
+    pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
     /// The randomness.
-    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+    pub fn entropy(&self) -> &Entropy {
         &self.entropy
     }
 
@@ -256,20 +234,6 @@ fn mailbox(mailbox: &Mailbox) -> lettre::message::Mailbox {
 /// lettre's grammar is narrower than ours in places; ours has already been applied.
 fn address(address: &Address) -> lettre::Address {
     lettre::Address::new_dangerous(address.local(), address.domain())
-}
-
-impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that others take as an argument")]
-    fn now(&self) -> SystemTime {
-        SystemTime::now()
-    }
-}
-
-impl Entropy for SystemEntropy {
-    fn next(&self) -> [u8; 16] {
-        let half = || RandomState::new().build_hasher().finish();
-        ((u128::from(half()) << 64) | u128::from(half())).to_be_bytes()
-    }
 }
 
 #[cfg(test)]

@@ -9,19 +9,8 @@ fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)
 }
 
-#[derive(Debug)]
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> SystemTime {
-        noon()
-    }
-}
-
-impl Entropy for Noon {
-    fn next(&self) -> [u8; 16] {
-        [255; 16]
-    }
+fn renderer() -> Renderer {
+    Renderer::new(Clock::new(noon), Entropy::new(|| [255; 16]))
 }
 
 /// Answers what it is told to, and counts.
@@ -89,7 +78,7 @@ struct Setting {
 
 fn setting() -> Setting {
     let (backend, shelf) = (Scripted::default(), Shelf::default());
-    let mailer = Mailer::new(backend.clone(), Renderer::new(Noon, Noon));
+    let mailer = Mailer::new(backend.clone(), renderer());
     let outbox = Outbox::new(shelf.clone(), mailer);
     Setting { backend, shelf, outbox }
 }
@@ -99,7 +88,7 @@ impl Setting {
         let address: Address = "a@example.org".parse().unwrap();
         let mut email = Email::new(address.clone(), address);
         email.not_after = not_after;
-        let mail = email.render(&Renderer::new(Noon, Noon)).unwrap();
+        let mail = email.render(&renderer()).unwrap();
         let lease = Lease { id: "1".to_owned(), generation: 1 };
         self.shelf.due.lock().unwrap().push_back(Claimed { lease, mail, attempts });
     }
