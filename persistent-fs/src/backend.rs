@@ -170,8 +170,9 @@ pub trait Upload: Debug + Send {
     /// Appends a piece of any size, waiting until the backend can take it.
     ///
     /// After an error, or if the future is dropped, the upload is lost: further calls answer an error and the object
-    /// is never published. [`ErrorKind::Integrity`] once the body exceeds its declared size,
-    /// [`ErrorKind::TooLarge`] once it exceeds the backend's limit, [`ErrorKind::NoSpace`].
+    /// is never published. [`ErrorKind::Integrity`] if the body exceeds its declared size, [`ErrorKind::TooLarge`] if
+    /// it exceeds the backend's limit, [`ErrorKind::NoSpace`]; each of them here or at the finish, since a backend may
+    /// collect small pieces.
     async fn write(&mut self, piece: Bytes) -> Result<()>;
 
     /// Publishes the object: in full, at once, for everybody, and durably unless asked otherwise.

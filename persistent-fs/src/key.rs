@@ -1,6 +1,6 @@
 //! Names of objects, validated once, so that all backends agree on them by construction.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -122,6 +122,13 @@ fn check_segment(what: &str, segment: &str) -> Result<()> {
 /// The text itself stays out of the message: it is somebody's input and may be anything.
 fn invalid(what: &str, why: &str) -> Error {
     Error::new(ErrorKind::InvalidKey, format!("{what} that {why} is not valid"))
+}
+
+/// Keys compare like their texts, so a sorted map of keys can be searched by text.
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl FromStr for Key {

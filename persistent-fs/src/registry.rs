@@ -125,3 +125,74 @@ impl UrlOptions {
 fn config(detail: String) -> Error {
     Error::new(ErrorKind::Config, detail).with_operation("open")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    #[async_trait::async_trait]
+    impl Backend for Nothing {
+        fn capabilities(&self) -> crate::Capabilities {
+            crate::Capabilities::NONE
+        }
+
+        async fn head(&self, _: &crate::Key) -> Result<crate::Meta> {
+            Err(Error::new(ErrorKind::NotFound, "nothing is here"))
+        }
+
+        async fn read(&self, _: &crate::Key, _: crate::ReadOptions) -> Result<crate::Download> {
+            Err(Error::new(ErrorKind::NotFound, "nothing is here"))
+        }
+
+        async fn writer(&self, _: &crate::Key, _: crate::WriteOptions) -> Result<Box<dyn crate::Upload>> {
+            Err(Error::new(ErrorKind::NoSpace, "nothing fits"))
+        }
+
+        async fn delete(&self, _: &crate::Key) -> Result<()> {
+            Ok(())
+        }
+
+        fn list(&self, _: &crate::Prefix, _: Option<&crate::Key>) -> crate::MetaStream {
+            Box::pin(futures_util::stream::empty())
+        }
+    }
+
+    fn registry() -> Registry {
+        let open = |url: Url| async move {
+            let mut options = UrlOptions::of(&url)?;
+            options.take("known");
+            options.finish()?;
+            Ok(Nothing)
+        };
+        Registry::new().with("nothing", open).with("more", open)
+    }
+
+    #[tokio::test]
+    async fn a_known_scheme_is_opened() {
+        assert!(registry().open("nothing:?known=1").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_scheme_is_refused_naming_those_that_are_known() {
+        for url in ["ftp://user:secret@host/", "no url, but a secret"] {
+            let error = registry().open(url).await.expect_err("unknown");
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains("more, nothing"), "{error}");
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_or_repeated_option_is_refused_by_name() {
+        for url in ["nothing:?knwon=1", "nothing:?known=1&known=2"] {
+            let error = registry().open(url).await.expect_err("unknown option");
+            assert!(
+                error.to_string().contains("`known`") || error.to_string().contains("`knwon`"),
+                "{error}"
+            );
+        }
+    }
+}
