@@ -1,1 +1,18 @@
-//! dbconn to a SQLite database in memory.
+//! `dbconn` to a SQLite database in memory, for tests and trials.
+//!
+//! The data lives as long as the pool that was opened over it, and a second pool sees a database of its own. There is
+//! exactly one connection, so units of work take turns.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use db_memory::Memory;
+//!
+//! let registry = dbconn::Registry::new().with("memory", Memory::open);
+//! let backend: Arc<dyn dbconn::Backend> = registry.open("memory:").unwrap();
+//! assert!(!backend.target().capabilities().survives_reopen);
+//! ```
+#![deny(missing_docs)]
+
+mod backend;
+
+pub use backend::Memory;
