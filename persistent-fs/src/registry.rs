@@ -47,6 +47,11 @@ impl Registry {
         self
     }
 
+    /// The schemes that are known, in order, so that a configuration can be checked before anything is opened.
+    pub fn schemes(&self) -> impl Iterator<Item = &'static str> {
+        self.openers.keys().copied()
+    }
+
     /// Opens the store that the URL names.
     ///
     /// No URL, or a scheme that is not known: [`ErrorKind::Config`], naming the schemes that are. The URL stays out of
@@ -66,7 +71,7 @@ impl Registry {
     }
 
     fn known(&self) -> String {
-        self.openers.keys().copied().collect::<Vec<_>>().join(", ")
+        self.schemes().collect::<Vec<_>>().join(", ")
     }
 }
 
