@@ -46,6 +46,7 @@
 //!
 //! The library depends on the contracts alone, never on an adapter.
 
+pub mod mailer;
 mod runner;
 
 pub use runner::{Absent, Case, Checked, Need, Verdict, run_all, trials};
@@ -70,5 +71,15 @@ macro_rules! cases {
             $crate::Case::new(concat!($group, "::", stringify!($case)), |harness| Box::pin($case(harness)))
                 .needing($need)
         ),+]
+    };
+}
+
+/// Enrols a mail adapter: runs the whole suite against this [`mailer::Harness`].
+#[macro_export]
+macro_rules! mailer {
+    ($harness:expr) => {
+        fn main() -> std::process::ExitCode {
+            $crate::mailer::main(env!("CARGO_PKG_NAME"), $harness)
+        }
     };
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lettre::message::header::{self, ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{self, ContentTransferEncoding, ContentType, HeaderName, HeaderValue, Headers};
 use lettre::message::{Attachment, Body, Mailboxes, MessageBuilder, MultiPart, SinglePart};
 
 use crate::address::domain_to_ascii;
@@ -77,14 +77,10 @@ impl Renderer {
             .date(self.date()?)
             .message_id(Some(self.message_id(&email.from.address)))
             .from(stand_in.into());
-        if !email.to.is_empty() {
-            builder = builder.header(header::To::from(mailboxes(&email.to)));
-        }
-        if !email.cc.is_empty() {
-            builder = builder.header(header::Cc::from(mailboxes(&email.cc)));
-        }
-        if !email.reply_to.is_empty() {
-            builder = builder.header(header::ReplyTo::from(mailboxes(&email.reply_to)));
+        for (name, boxes) in [("To", &email.to), ("Cc", &email.cc), ("Reply-To", &email.reply_to)] {
+            if !boxes.is_empty() {
+                builder = builder.raw_header(address_list(HeaderName::new_from_ascii_str(name), boxes));
+            }
         }
         builder = builder.subject(&email.subject);
         for (name, value) in email.headers.iter() {
@@ -222,8 +218,15 @@ fn with_unsubscribe(builder: MessageBuilder, unsubscribe: &Unsubscribe) -> Messa
     builder.raw_header(HeaderValue::new(name, "List-Unsubscribe=One-Click".to_owned()))
 }
 
-fn mailboxes(boxes: &[Mailbox]) -> Mailboxes {
-    boxes.iter().map(mailbox).collect()
+/// One address a line: lettre does not fold lists of addresses that have no names, and a line has its limit.
+fn address_list(name: HeaderName, boxes: &[Mailbox]) -> HeaderValue {
+    let encoded = |one: &Mailbox| {
+        let mut headers = Headers::new();
+        headers.set(header::To::from(Mailboxes::from(mailbox(one))));
+        headers.to_string().trim_start_matches("To:").trim().to_owned()
+    };
+    let value = boxes.iter().map(encoded).collect::<Vec<_>>().join(",\r\n ");
+    HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value)
 }
 
 fn mailbox(mailbox: &Mailbox) -> lettre::message::Mailbox {

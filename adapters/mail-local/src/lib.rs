@@ -1,1 +1,26 @@
-//! mailer into a maildir or a folder of .eml files.
+//! [`mailer`] backends that put mails into files: [`Maildir`] and [`Eml`].
+//!
+//! For development, for tests of whole programs, and for hosts where something else picks the mails up. A mail
+//! appears under its final name at once and whole, and only after its bytes are on the disk; then the folder
+//! is synced too, so a mail that was taken survives a power cut.
+//!
+//! | | opened by | one mail is |
+//! |---|---|---|
+//! | [`Maildir`] | `maildir:///var/mail-drop` | a file in `new/`: the envelope in lines at the top, then the bytes |
+//! | [`Eml`] | `eml:///var/mail-drop` | `<name>.eml`, the bytes and nothing else, and `<name>.json`, the envelope |
+//!
+//! Files are written with mode 0600 and folders made with 0700: mails hold codes and links. Whoever may read the
+//! folder sees all recipients, those of hidden copies included.
+//!
+//! The futures need a tokio runtime with its timer on; files are written on its threads for blocking work.
+
+#![deny(missing_docs)]
+
+mod config;
+mod drop_box;
+mod eml;
+mod error;
+mod maildir;
+
+pub use eml::{Eml, EnvelopeFile};
+pub use maildir::{Maildir, Trace};

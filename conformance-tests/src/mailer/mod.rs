@@ -1,0 +1,83 @@
+//! The suite for [`mailer`](::mailer): what the documentation of `Backend` says, executable.
+//!
+//! Each case opens a backend of its own, hands mails over and looks at what the observer reads back. Bytes are
+//! compared one by one, except that a backend without `keeps_message_id` may replace `Message-ID` and `Date`.
+
+mod cancellation;
+mod content;
+mod desk;
+mod envelope;
+mod injection;
+mod limits;
+mod receipt;
+
+use std::{fmt, process::ExitCode, sync::Arc};
+
+use ::mailer::{Address, Backend};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Absent, Case, run_all, trials};
+
+/// What a mail adapter must offer to be tested.
+#[async_trait]
+pub trait Harness: Send + Sync + 'static {
+    /// A backend nobody else uses, and somebody who sees what arrives through it and through no other.
+    async fn open(&self) -> Result<Setting, Absent>;
+
+    /// A backend that is set up soundly and whose provider, or disk, cannot take any mail.
+    async fn open_unusable(&self) -> Result<Arc<dyn Backend>, Absent> {
+        Err(Absent::hook("open_unusable"))
+    }
+}
+
+/// A backend under test, and who sees what arrives.
+#[derive(Debug)]
+pub struct Setting {
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+    /// Who sees what arrives. Keeps alive what the backend needs, such as a temporary folder.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// Reads back what a backend has handed over.
+#[async_trait]
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// All mails that can be seen at this moment, in any order. A mail whose delivery was answered with `Ok` is
+    /// among them.
+    async fn delivered(&self) -> Vec<Delivered>;
+}
+
+/// One mail as it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The envelope sender; `None` is the null sender.
+    pub from: Option<Address>,
+    /// The envelope recipients in order.
+    pub to: Vec<Address>,
+    /// The bytes of the mail, without what the adapter's documentation says it puts around them.
+    pub raw: Bytes,
+    /// The provider's name for the mail, if it has one.
+    pub provider_id: Option<String>,
+}
+
+/// All cases.
+pub fn cases() -> Vec<Case<dyn Harness>> {
+    [
+        content::cases(),
+        envelope::cases(),
+        envelope::sender_cases(),
+        receipt::cases(),
+        receipt::provider_id_cases(),
+        limits::cases(),
+        injection::cases(),
+        cancellation::cases(),
+    ]
+    .concat()
+}
+
+/// Runs the suite for a package; called by `conformance_tests::mailer!`.
+pub fn main(package: &str, harness: impl Harness) -> ExitCode {
+    let harness: Arc<dyn Harness> = Arc::new(harness);
+    run_all(package, trials("", &harness, cases()))
+}
