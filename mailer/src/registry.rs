@@ -46,6 +46,11 @@ impl Registry {
         self
     }
 
+    /// The schemes that are known, in order, so that a configuration can be checked before anything is opened.
+    pub fn schemes(&self) -> impl Iterator<Item = &str> {
+        self.openers.keys().map(String::as_str)
+    }
+
     /// Opens a backend. What opening does beside reading the URL, each adapter says itself.
     pub fn open(&self, text: &str) -> Result<Arc<dyn Backend>, Error> {
         let scheme_ends = text.find([':', '(']).ok_or_else(|| config("the mail URL has no scheme"))?;
@@ -68,7 +73,7 @@ impl Registry {
     }
 
     fn unknown_scheme(&self, scheme: &str) -> Error {
-        let known: Vec<&str> = self.openers.keys().map(String::as_str).collect();
+        let known: Vec<&str> = self.schemes().collect();
         config(format!("unknown mail scheme {scheme}; known are: {}", known.join(", ")))
     }
 }
