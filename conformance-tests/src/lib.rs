@@ -46,6 +46,7 @@
 //!
 //! The library depends on the contracts alone, never on an adapter.
 
+pub mod files;
 pub mod mailer;
 mod runner;
 
@@ -53,6 +54,16 @@ pub use runner::{Absent, Case, Checked, Need, Verdict, run_all, trials};
 
 #[doc(hidden)]
 pub use libtest_mimic::Trial;
+
+/// The `main` of a file adapter's `tests/conformance.rs`: runs the suite against a [`files::Harness`].
+#[macro_export]
+macro_rules! persistent_fs {
+    ($harness:expr) => {
+        fn main() -> std::process::ExitCode {
+            $crate::files::main(env!("CARGO_PKG_NAME"), $harness)
+        }
+    };
+}
 
 /// Lists the cases of one group: a prefix for the names, optionally the [`Need`] they share, then the functions.
 ///

@@ -43,6 +43,7 @@ impl Walk {
 
     /// Enters the innermost directory that all keys with the prefix share.
     fn begin(&self) -> Result<Vec<Level>> {
+        self.root.check()?;
         let path = self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash]);
         let entered = self.root.find(path.split_terminator('/')).and_then(super::root::Way::into_last);
         match entered {

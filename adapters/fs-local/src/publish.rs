@@ -56,13 +56,13 @@ pub(crate) fn remove(root: &Root, key: &Key, durable: bool) -> Result<()> {
     let failed = |errno| system(errno, "remove the object");
     let mut way = match root.find(folders(key)) {
         Ok(way) => way,
-        Err(errno) if leads_nowhere(errno) => return Ok(()),
+        Err(errno) if leads_nowhere(errno) => return root.check(),
         Err(errno) => return Err(failed(errno)),
     };
     let lock = root.lock(false)?;
     match statat(way.last(), key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {}
-        Ok(_) | Err(Errno::NOENT) => return Ok(()),
+        Ok(_) | Err(Errno::NOENT) => return root.check(),
         Err(errno) => return Err(failed(errno)),
     }
     match unlinkat(way.last(), key.file_name(), AtFlags::empty()) {

@@ -90,7 +90,10 @@ impl Root {
 
     /// Opens an object, or says that there is none.
     pub(crate) fn open_object(&self, key: &Key) -> Result<(File, Meta)> {
-        let missing = || Error::new(ErrorKind::NotFound, "no such object").with_key(key);
+        let missing = || match self.check() {
+            Ok(()) => Error::new(ErrorKind::NotFound, "no such object").with_key(key),
+            Err(error) => error,
+        };
         let failed = |errno| if leads_nowhere(errno) { missing() } else { system(errno, "open the object") };
         let way = self.find(folders(key)).map_err(failed)?;
         let file = openat(way.last(), key.file_name(), OBJECT, Mode::empty()).map_err(failed)?;
@@ -99,6 +102,15 @@ impl Root {
             return Err(missing());
         }
         Ok((File::from(file), meta(key.clone(), &stat)))
+    }
+
+    /// Whether the root is still there. Without it nothing is found, which must not pass for an empty store.
+    pub(crate) fn check(&self) -> Result<()> {
+        match fstat(&self.directory) {
+            Ok(stat) if stat.st_nlink > 0 => Ok(()),
+            Ok(_) => Err(Error::new(ErrorKind::Unavailable, "the root of the store is gone")),
+            Err(errno) => Err(system(errno, "look at the root")),
+        }
     }
 
     fn walk<'n>(&self, folders: impl Iterator<Item = &'n str>, make: bool) -> Result<Way<'_>, Errno> {

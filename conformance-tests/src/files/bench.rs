@@ -1,0 +1,171 @@
+//! What the cases have in common: a store at hand, and short words for what they do and demand.
+
+use std::{fmt::Debug, future::Future, pin::pin, sync::Arc, task::Poll};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, poll};
+use persistent_fs::{
+    Backend, Error, ErrorKind, Key, Meta, Outcome, Prefix, ReadOptions, Result, WriteOptions,
+};
+
+use super::{Fixture, Harness};
+use crate::{Absent, Need};
+
+/// An empty store, opened for one case.
+pub(super) struct Bench {
+    pub(super) fixture: Box<dyn Fixture>,
+    pub(super) files: Arc<dyn Backend>,
+}
+
+impl Bench {
+    pub(super) async fn open(harness: &dyn Harness) -> Result<Self, Absent> {
+        let fixture = harness.open().await?;
+        let files = fixture.backend();
+        Ok(Self { fixture, files })
+    }
+
+    /// Writes and demands success.
+    pub(super) async fn put(&self, name: &str, body: impl Into<Bytes>) -> Meta {
+        self.files.put(&key(name), body.into(), WriteOptions::default().atomic()).await.expect(name)
+    }
+
+    /// The whole body of an object that must be there, read from the stream.
+    pub(super) async fn body(&self, name: &str) -> Vec<u8> {
+        self.read(name, ReadOptions::default()).await.expect(name)
+    }
+
+    pub(super) async fn read(&self, name: &str, options: ReadOptions) -> Result<Vec<u8>> {
+        let download = self.files.read(&key(name), options).await?;
+        let announced = download.range.end - download.range.start;
+        let body = collect(download.body).await?;
+        assert_eq!(body.len() as u64, announced, "the body of {name} has another length than announced");
+        Ok(body)
+    }
+
+    /// The keys of a listing that must succeed.
+    pub(super) async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Vec<String> {
+        let after = after.map(key);
+        let listed = self.files.list(prefix, after.as_ref()).map_ok(|meta| meta.key.to_string());
+        listed.try_collect().await.expect("a listing")
+    }
+
+    pub(super) async fn list_all(&self) -> Vec<String> {
+        self.list(&Prefix::all(), None).await
+    }
+
+    /// Demands that nothing of this name can be seen in any way.
+    pub(super) async fn assert_absent(&self, name: &str) {
+        refused(self.files.head(&key(name)).await, ErrorKind::NotFound);
+        refused(self.files.read(&key(name), ReadOptions::default()).await, ErrorKind::NotFound);
+        assert!(!self.list_all().await.contains(&name.to_owned()), "{name} is listed");
+    }
+}
+
+/// A key that is known to be valid.
+pub(super) fn key(text: &str) -> Key {
+    Key::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+}
+
+pub(super) fn prefix(text: &str) -> Prefix {
+    Prefix::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+}
+
+/// Demands an error of this kind, that changed nothing, and returns it.
+#[track_caller]
+pub(super) fn refused<T: Debug>(result: Result<T>, kind: ErrorKind) -> Error {
+    let error = result.expect_err("this should have been refused");
+    assert_eq!(error.kind(), kind, "{error:?}");
+    assert_eq!(error.outcome(), Outcome::NotApplied, "{error:?}");
+    error
+}
+
+/// Bytes without a pattern that a piece size could hide in. Different seeds differ.
+pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let step = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(step).take(length).collect()
+}
+
+pub(super) async fn collect(body: persistent_fs::ByteStream) -> Result<Vec<u8>> {
+    body.try_fold(Vec::new(), |mut whole, piece| async move {
+        whole.extend_from_slice(&piece);
+        Ok(whole)
+    })
+    .await
+}
+
+/// Drops a future after it has been polled this often, unless it ends before.
+pub(super) async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if let Poll::Ready(output) = poll!(future.as_mut()) {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}
+
+/// The capability and the demand that an undeclared one is refused without effect.
+macro_rules! need {
+    ($name:ident, $declared:expr, $undeclared:expr) => {
+        pub(super) const $name: Need<dyn Harness> = Need {
+            declared: |harness| {
+                Box::pin(async move {
+                    let declared: fn(persistent_fs::Capabilities) -> bool = $declared;
+                    Ok(declared(Bench::open(harness).await?.files.capabilities()))
+                })
+            },
+            undeclared: |harness| {
+                Box::pin(async move {
+                    let bench = Bench::open(harness).await?;
+                    ($undeclared)(bench).await;
+                    Ok(())
+                })
+            },
+        };
+    };
+}
+
+need!(CREATE, |can| can.create, |bench: Bench| refuses_to_write(bench, WriteOptions::create()));
+need!(SWAP, |can| can.compare_and_swap, |bench: Bench| {
+    refuses_to_write(bench, WriteOptions::matching(persistent_fs::ETag::new("none")))
+});
+need!(TYPES, |can| can.content_type, |bench: Bench| {
+    refuses_to_write(bench, WriteOptions::default().typed("text/plain"))
+});
+need!(ETAGS, |can| can.etag, |bench: Bench| async move {
+    bench.put("a", "old").await;
+    let options = ReadOptions { if_match: Some(persistent_fs::ETag::new("none")), ..ReadOptions::default() };
+    refused(bench.files.read(&key("a"), options).await, ErrorKind::Unsupported);
+});
+need!(GET_LINKS, |can| can.get_links, |bench: Bench| async move {
+    let request = persistent_fs::LinkRequest::get(std::time::Duration::from_mins(1));
+    refused(bench.files.link(&key("a"), request).await, ErrorKind::Unsupported);
+});
+need!(PUT_LINKS, |can| can.put_links == persistent_fs::PutLinks::Exact, |bench: Bench| async move {
+    let request = persistent_fs::LinkRequest::Put {
+        expires_in: std::time::Duration::from_mins(1),
+        size: Some(3),
+        sha256: None,
+        content_type: None,
+        create_only: false,
+    };
+    refused(bench.files.link(&key("a"), request).await, ErrorKind::Unsupported);
+});
+
+async fn refuses_to_write(bench: Bench, options: WriteOptions) {
+    refused(bench.files.put(&key("a"), "new".into(), options.clone()).await, ErrorKind::Unsupported);
+    refused(bench.files.writer(&key("a"), options).await, ErrorKind::Unsupported);
+    bench.assert_absent("a").await;
+}
+
+/// The first item of a listing, and then nothing more of it.
+pub(super) async fn first(mut listing: persistent_fs::MetaStream) -> Option<Result<Meta>> {
+    listing.next().await
+}

@@ -1,0 +1,85 @@
+//! Deleting, one by one and by prefix.
+
+use persistent_fs::Prefix;
+
+use super::{
+    Harness,
+    bench::{Bench, key, prefix},
+};
+use crate::{Case, Checked, cases};
+
+pub(super) fn cases() -> Vec<Case<dyn Harness>> {
+    cases!["files::removal";
+        a_deleted_object_is_gone,
+        deleting_what_is_not_there_succeeds,
+        deleting_leaves_the_neighbours,
+        a_prefix_is_deleted_and_counted,
+        deleting_everything_leaves_nothing,
+    ]
+}
+
+/// When it returns, no later call sees the object.
+async fn a_deleted_object_is_gone(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.put("a/b", "body").await;
+    bench.files.delete(&key("a/b")).await.expect("deleted");
+    bench.assert_absent("a/b").await;
+    Ok(())
+}
+
+/// Removing what is not there succeeds, so it may be repeated.
+async fn deleting_what_is_not_there_succeeds(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.files.delete(&key("never")).await.expect("nothing to do");
+    bench.files.delete(&key("never/at/all")).await.expect("nothing to do");
+    bench.put("a/b", "body").await;
+    bench.files.delete(&key("a")).await.expect("a folder is no object");
+    bench.files.delete(&key("a/b/c")).await.expect("an object is no folder");
+    assert_eq!(bench.body("a/b").await, b"body");
+    for _ in 0..2 {
+        bench.files.delete(&key("a/b")).await.expect("deleted");
+    }
+    Ok(())
+}
+
+/// One key is one object: those beside it, in the same folder and above, stay.
+async fn deleting_leaves_the_neighbours(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    for name in ["a/b", "a/bc", "a/c/d", "ab"] {
+        bench.put(name, name).await;
+    }
+    bench.files.delete(&key("a/b")).await.expect("deleted");
+    assert_eq!(bench.list_all().await, ["a/bc", "a/c/d", "ab"]);
+    bench.files.delete(&key("a/c/d")).await.expect("deleted");
+    bench.put("a/c", "now an object").await;
+    assert_eq!(bench.list_all().await, ["a/bc", "a/c", "ab"]);
+    Ok(())
+}
+
+/// Every object whose key begins with the prefix, no other, and the count is right.
+async fn a_prefix_is_deleted_and_counted(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    for n in 0..600 {
+        bench.put(&format!("a/{}/{n}", n % 5), "").await;
+    }
+    for name in ["ab", "a.b", "b/a/1"] {
+        bench.put(name, "").await;
+    }
+    assert_eq!(bench.files.delete_prefix(&prefix("a/1")).await.expect("deleted"), 120);
+    assert_eq!(bench.files.delete_prefix(&prefix("a/")).await.expect("deleted"), 480);
+    assert_eq!(bench.files.delete_prefix(&prefix("a/")).await.expect("nothing to do"), 0);
+    assert_eq!(bench.list_all().await, ["a.b", "ab", "b/a/1"]);
+    Ok(())
+}
+
+/// Everything, asked for by name; and nothing is left in the storage, folders included.
+async fn deleting_everything_leaves_nothing(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    for name in ["a", "b/c", "b/d/e/f"] {
+        bench.put(name, "").await;
+    }
+    assert_eq!(bench.files.delete_prefix(&Prefix::all()).await.expect("deleted"), 3);
+    assert!(bench.list_all().await.is_empty());
+    assert_eq!(bench.fixture.raw_entries().await?, [""; 0]);
+    Ok(())
+}

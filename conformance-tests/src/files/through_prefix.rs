@@ -1,0 +1,62 @@
+//! The suite once more, through the prefix layer: a layer is a backend.
+
+use std::{sync::Arc, time::SystemTime};
+
+use async_trait::async_trait;
+use persistent_fs::{Backend, Key, Method, Prefixed, links::Grant};
+
+use super::{Fixture, Harness, bench::key};
+use crate::Absent;
+
+const FOLDER: &str = "some/folder";
+
+pub(super) struct ThroughPrefix(pub(super) Arc<dyn Harness>);
+
+struct Inside(Box<dyn Fixture>);
+
+fn inside(backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
+    Arc::new(Prefixed::new(backend, key(FOLDER)))
+}
+
+#[async_trait]
+impl Harness for ThroughPrefix {
+    async fn open(&self) -> Result<Box<dyn Fixture>, Absent> {
+        Ok(Box::new(Inside(self.0.open().await?)))
+    }
+
+    async fn open_broken(&self) -> Result<Arc<dyn Backend>, Absent> {
+        Ok(inside(self.0.open_broken().await?))
+    }
+}
+
+#[async_trait]
+impl Fixture for Inside {
+    fn backend(&self) -> Arc<dyn Backend> {
+        inside(self.0.backend())
+    }
+
+    async fn reopen(&self) -> Result<Arc<dyn Backend>, Absent> {
+        Ok(inside(self.0.reopen().await?))
+    }
+
+    async fn raw_entries(&self) -> Result<Vec<String>, Absent> {
+        self.0.raw_entries().await
+    }
+
+    /// The layer's links carry the full key; whoever serves them asks the inner store.
+    fn verify(
+        &self,
+        method: Method,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<persistent_fs::Result<Grant>, Absent> {
+        let strip = |grant: Grant| {
+            let inner = grant.key.as_str().strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
+            let inner = Key::parse(inner.expect("the key is inside the folder")).expect("a key");
+            let mut inside = grant;
+            inside.key = inner;
+            inside
+        };
+        Ok(self.0.verify(method, token, now)?.map(strip))
+    }
+}
