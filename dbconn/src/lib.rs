@@ -19,7 +19,7 @@ pub use clock::Clock;
 pub use error::{Constraint, Error, ErrorKind, Outcome, Retry, Rule};
 #[cfg(feature = "diesel")]
 pub use pool::{Conn, Observer, PgConn, Pool, PoolOptions, RowSink, SqliteConn, Status, WorkError};
-pub use registry::Registry;
+pub use registry::{Registry, UrlOptions};
 pub use rotating::Rotating;
 pub use secret::Secret;
 pub use target::{Capabilities, Ddl, Dialect, Endpoint, Location, Profile, Roots, Server, Target, Tls};

@@ -1,9 +1,13 @@
 //! The backend: nothing but a target.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use dbconn::{Ask, Backend, Credentials, Error, ErrorKind, Location, Target};
+use url::Url;
+
+/// Opens `memory:`, a database of its own each time. For [`dbconn::Registry::with`].
+pub async fn open(url: Url) -> Result<Memory, Error> {
+    Memory::from_url(&url)
+}
 
 /// SQLite in memory.
 #[derive(Debug, Clone)]
@@ -17,14 +21,13 @@ impl Memory {
         Self { target: Target::sqlite(Location::Memory) }
     }
 
-    /// Opens `memory:`, for a [`dbconn::Registry`]. `Config` if anything follows.
-    pub fn open(url: &str) -> Result<Arc<dyn Backend>, Error> {
-        match url {
-            "memory:" => Ok(Arc::new(Self::new())),
-            _ => {
-                Err(Error::new(ErrorKind::Config, "open", "a database in memory takes no options: `memory:`"))
-            }
+    /// Reads `memory:`. `Config` if anything follows.
+    pub fn from_url(url: &Url) -> Result<Self, Error> {
+        if url.as_str() != "memory:" {
+            let why = "a database in memory takes no options: `memory:`";
+            return Err(Error::new(ErrorKind::Config, "open", why));
         }
+        Ok(Self::new())
     }
 }
 

@@ -4,15 +4,13 @@
 //! exactly one connection, so units of work take turns.
 //!
 //! ```
-//! use std::sync::Arc;
-//! use db_memory::Memory;
+//! use dbconn::Backend;
 //!
-//! let registry = dbconn::Registry::new().with("memory", Memory::open);
-//! let backend: Arc<dyn dbconn::Backend> = registry.open("memory:").unwrap();
+//! let backend = db_memory::Memory::new();
 //! assert!(!backend.target().capabilities().survives_reopen);
 //! ```
 #![deny(missing_docs)]
 
 mod backend;
 
-pub use backend::Memory;
+pub use backend::{Memory, open};

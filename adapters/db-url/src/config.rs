@@ -1,8 +1,8 @@
 //! From URLs to typed options.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
-use dbconn::{Error, ErrorKind, Roots, Secret, Tls};
+use dbconn::{Error, ErrorKind, Roots, Secret, Tls, UrlOptions};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -38,65 +38,39 @@ impl PostgresOptions {
     /// Reads `postgres://user:password@host:port/database?…`; see the crate's documentation for the keys.
     ///
     /// `Config`, naming the part or key that is wrong. Certificates are read now.
-    pub fn from_url(url: &str) -> Result<Self, Error> {
-        let url = Url::parse(url).map_err(|_| refused("the URL cannot be read"))?;
+    pub fn from_url(url: &Url) -> Result<Self, Error> {
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(refused("the URL does not begin with `postgres://`"));
         }
-        let mut keys = Keys::of(&url)?;
-        let options = Self {
-            host: host(&url)?,
+        let mut options = UrlOptions::of(url)?;
+        let described = Self {
+            host: host(url)?,
             port: url.port().unwrap_or(5432),
             database: decoded(url.path().trim_start_matches('/'), "database")?,
             user: decoded(url.username(), "user")?,
-            password: password(&url, &mut keys)?,
-            tls: tls(&mut keys)?,
-            application_name: keys.take("application_name").unwrap_or_else(|| "undercroft".to_owned()),
+            password: password(url, &mut options)?,
+            tls: tls(&mut options)?,
+            application_name: options.take("application_name").unwrap_or_else(|| "undercroft".to_owned()),
         };
-        keys.finish()?;
-        if options.database.is_empty() || options.user.is_empty() {
+        options.finish()?;
+        if described.database.is_empty() || described.user.is_empty() {
             return Err(refused("the URL names no user or no database"));
         }
-        Ok(options)
+        Ok(described)
     }
 }
 
 /// The path in `sqlite:///path`.
-pub(crate) fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
-    let Some(path) = url.strip_prefix("sqlite://") else {
+pub(crate) fn sqlite_path(url: &Url) -> Result<PathBuf, Error> {
+    if url.scheme() != "sqlite" {
         return Err(refused("the URL does not begin with `sqlite://`"));
-    };
-    let (path, keys) = path.split_once('?').unwrap_or((path, ""));
-    if let Some(key) = keys.split(['&', '=']).find(|key| !key.is_empty()) {
-        return Err(unknown_key(key));
     }
-    if !path.starts_with('/') || path.contains('#') {
+    UrlOptions::of(url)?.finish()?;
+    let somewhere_else = url.host_str().is_some_and(|host| !host.is_empty());
+    if somewhere_else || url.fragment().is_some() || !url.path().starts_with('/') {
         return Err(refused("a SQLite URL is `sqlite://` and an absolute path: `sqlite:///srv/data.db`"));
     }
-    Ok(PathBuf::from(decoded(path, "path")?))
-}
-
-/// The keys after `?`, taken one by one, so that those left over are the unknown ones.
-struct Keys(BTreeMap<String, String>);
-
-impl Keys {
-    fn of(url: &Url) -> Result<Self, Error> {
-        let mut keys = BTreeMap::new();
-        for (key, value) in url.query_pairs() {
-            if keys.insert(key.to_string(), value.into_owned()).is_some() {
-                return Err(refused(&format!("the key `{key}` is given twice")));
-            }
-        }
-        Ok(Self(keys))
-    }
-
-    fn take(&mut self, key: &str) -> Option<String> {
-        self.0.remove(key)
-    }
-
-    fn finish(self) -> Result<(), Error> {
-        self.0.into_keys().next().map_or(Ok(()), |key| Err(unknown_key(&key)))
-    }
+    Ok(PathBuf::from(decoded(url.path(), "path")?))
 }
 
 fn host(url: &Url) -> Result<String, Error> {
@@ -106,8 +80,8 @@ fn host(url: &Url) -> Result<String, Error> {
     Ok(host.trim_start_matches('[').trim_end_matches(']').to_owned())
 }
 
-fn password(url: &Url, keys: &mut Keys) -> Result<Password, Error> {
-    match (url.password(), keys.take("password_file")) {
+fn password(url: &Url, options: &mut UrlOptions) -> Result<Password, Error> {
+    match (url.password(), options.take("password_file")) {
         (Some(_), Some(_)) => Err(refused("there is a password in the URL and a `password_file`")),
         (None, Some(path)) => Ok(Password::File(path.into())),
         (password, None) => {
@@ -117,9 +91,9 @@ fn password(url: &Url, keys: &mut Keys) -> Result<Password, Error> {
     }
 }
 
-fn tls(keys: &mut Keys) -> Result<Tls, Error> {
-    let roots = keys.take("sslrootcert");
-    match (keys.take("sslmode").as_deref(), roots) {
+fn tls(options: &mut UrlOptions) -> Result<Tls, Error> {
+    let roots = options.take("sslrootcert");
+    match (options.take("sslmode").as_deref(), roots) {
         (Some("disable"), None) => Ok(Tls::Off),
         (Some("disable"), Some(_)) => Err(refused("`sslrootcert` has no meaning with `sslmode=disable`")),
         (None | Some("verify-full"), None) => Ok(Tls::VerifyFull(Roots::Web)),
@@ -139,10 +113,6 @@ fn tls(keys: &mut Keys) -> Result<Tls, Error> {
 fn decoded(part: &str, name: &str) -> Result<String, Error> {
     let decoded = percent_decode_str(part).decode_utf8();
     decoded.map(Into::into).map_err(|_| refused(&format!("the {name} in the URL is not UTF-8")))
-}
-
-fn unknown_key(key: &str) -> Error {
-    refused(&format!("the key `{key}` is unknown"))
 }
 
 fn refused(why: &str) -> Error {

@@ -5,10 +5,10 @@
 //! | `sqlite:///srv/app/data.db` | a file, by its absolute path; for a relative one use [`Sqlite::file`] |
 //! | `postgres://user:password@host:5432/database` | a server, over verified TLS |
 //!
-//! The parts of a URL are percent-encoded. Postgres takes these keys after `?`, each at most once; any other is an
+//! The parts of a URL are percent-encoded. Postgres takes these options after `?`, each at most once; any other is an
 //! error that names it:
 //!
-//! | key | meaning | default |
+//! | option | meaning | default |
 //! |---|---|---|
 //! | `sslmode` | `verify-full`, or `disable` for a server that is reached without TLS | `verify-full` |
 //! | `sslrootcert` | path of a PEM file with the certificates to believe | the web's authorities, built in |
@@ -25,5 +25,5 @@ mod postgres;
 mod sqlite;
 
 pub use config::{Password, PostgresOptions};
-pub use postgres::Postgres;
-pub use sqlite::Sqlite;
+pub use postgres::{Postgres, open_postgres};
+pub use sqlite::{Sqlite, open_sqlite};

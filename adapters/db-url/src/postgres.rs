@@ -1,11 +1,15 @@
 //! A Postgres server with a password.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use dbconn::{Ask, Backend, Credentials, Error, ErrorKind, Refusal, Retry, Secret, Server, Target, Verdict};
+use url::Url;
 
 use crate::config::{Password, PostgresOptions};
+
+/// Opens `postgres://…`. For [`dbconn::Registry::with`].
+pub async fn open_postgres(url: Url) -> Result<Postgres, Error> {
+    Postgres::from_url(&url)
+}
 
 /// A Postgres server with a password.
 #[derive(Debug, Clone)]
@@ -28,9 +32,11 @@ impl Postgres {
         Self { target, user: options.user, password: options.password }
     }
 
-    /// Opens `postgres://…`, for a [`dbconn::Registry`]. `Config`, naming the part or key that is wrong.
-    pub fn open(url: &str) -> Result<Arc<dyn Backend>, Error> {
-        Ok(Arc::new(Self::new(PostgresOptions::from_url(url)?)))
+    /// Reads `postgres://user:password@host:port/database?…`; see the crate's documentation for the options.
+    ///
+    /// `Config`, naming the part or option that is wrong. Certificates are read now.
+    pub fn from_url(url: &Url) -> Result<Self, Error> {
+        Ok(Self::new(PostgresOptions::from_url(url)?))
     }
 }
 

@@ -1,11 +1,17 @@
 //! A SQLite file.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use dbconn::{Ask, Backend, Credentials, Error, Location, Target};
+use url::Url;
 
 use crate::config;
+
+/// Opens `sqlite:///absolute/path`. For [`dbconn::Registry::with`].
+pub async fn open_sqlite(url: Url) -> Result<Sqlite, Error> {
+    Sqlite::from_url(&url)
+}
 
 /// A SQLite file.
 #[derive(Debug, Clone)]
@@ -20,9 +26,9 @@ impl Sqlite {
         Self { target: Target::sqlite(Location::File(path.into())) }
     }
 
-    /// Opens `sqlite:///absolute/path`, for a [`dbconn::Registry`]. `Config` for anything else.
-    pub fn open(url: &str) -> Result<Arc<dyn Backend>, Error> {
-        Ok(Arc::new(Self::file(config::sqlite_path(url)?)))
+    /// Reads `sqlite:///absolute/path`. `Config` for anything else.
+    pub fn from_url(url: &Url) -> Result<Self, Error> {
+        Ok(Self::file(config::sqlite_path(url)?))
     }
 }
 
