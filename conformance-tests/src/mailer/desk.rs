@@ -63,12 +63,20 @@ impl Desk {
             assert_eq!(delivered.from.as_ref(), mail.envelope().from(), "the envelope sender");
         }
         let (sent, arrived) = (self.comparable(mail.raw()), self.comparable(&delivered.raw));
-        assert!(
-            sent == arrived,
-            "the bytes differ; handed over:\n{}\narrived:\n{}",
-            sent.escape_ascii(),
-            arrived.escape_ascii()
-        );
+        if sent != arrived {
+            let common = sent.iter().zip(&arrived).take_while(|(a, b)| a == b).count();
+            let around = |bytes: &[u8]| {
+                let end = bytes.len().min(common + 40);
+                bytes[common.saturating_sub(40).min(end)..end].escape_ascii().to_string()
+            };
+            panic!(
+                "the bytes differ from byte {common} on; handed over {}: {}; arrived {}: {}",
+                sent.len(),
+                around(&sent),
+                arrived.len(),
+                around(&arrived)
+            );
+        }
     }
 
     /// The bytes without the two headers that a backend may declare to replace.
