@@ -1,0 +1,21 @@
+CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+    email TEXT NOT NULL,
+    email_verified BOOLEAN NOT NULL,
+    name TEXT,
+    password_hash TEXT NOT NULL,
+    password_hint TEXT,
+    kdf_type INTEGER NOT NULL,
+    kdf_iterations INTEGER NOT NULL,
+    kdf_memory INTEGER,
+    kdf_parallelism INTEGER,
+    user_key TEXT NOT NULL,
+    user_key_id TEXT,
+    public_key TEXT,
+    private_key TEXT,
+    security_stamp TEXT NOT NULL,
+    culture TEXT NOT NULL,
+    avatar_color TEXT,
+    created_at TIMESTAMP NOT NULL,
+    revised_at TIMESTAMP NOT NULL
+)

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX devices_user ON devices (user_id, identifier)

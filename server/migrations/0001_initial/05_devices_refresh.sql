@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX devices_refresh ON devices (refresh_hash)

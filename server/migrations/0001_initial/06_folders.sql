@@ -1,0 +1,7 @@
+CREATE TABLE folders (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    created_at TIMESTAMP NOT NULL,
+    revised_at TIMESTAMP NOT NULL
+)

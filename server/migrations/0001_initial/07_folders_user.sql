@@ -1,0 +1,1 @@
+CREATE INDEX folders_user ON folders (user_id, id)

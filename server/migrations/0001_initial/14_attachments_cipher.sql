@@ -1,0 +1,1 @@
+CREATE INDEX attachments_cipher ON attachments (cipher_id, id)

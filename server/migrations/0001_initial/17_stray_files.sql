@@ -1,0 +1,4 @@
+CREATE TABLE stray_files (
+    path TEXT NOT NULL PRIMARY KEY,
+    since TIMESTAMP NOT NULL
+)

@@ -1,0 +1,85 @@
+//! The assembled application: what every handler can reach.
+
+use std::sync::Arc;
+
+use dbconn::Pool;
+use mailer::Mailer;
+use persistent_fs::Files;
+use persistent_fs::links::LinkVerifier;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::jobs::Jobs;
+use crate::password::PasswordHasher;
+use crate::rng::Rng;
+use crate::tokens::Tokens;
+
+/// The application, shared by all requests.
+pub type AppState = Arc<App>;
+
+/// Parts that were chosen by configuration, or by a test.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub db: Pool,
+    /// Attachments and key files.
+    pub files: Files,
+    /// Checks links to our own `/blob/`; absent where the file store serves its links itself.
+    pub links: Option<LinkVerifier>,
+    /// Outgoing mail; absent when mail is off.
+    pub mailer: Option<Mailer>,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub rng: Rng,
+    /// Signs and checks tokens.
+    pub tokens: Tokens,
+    /// Hashes and checks passwords.
+    pub passwords: PasswordHasher,
+    /// Wakes the background jobs.
+    pub jobs: Jobs,
+    /// Choices of the operator.
+    pub settings: Settings,
+}
+
+/// Choices of the operator that handlers act on.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients reach this server, without a trailing slash.
+    pub domain: Url,
+    /// Who mails are from.
+    pub mail_from: mailer::Mailbox,
+    /// Who may register.
+    pub signups: Signups,
+    /// How clients are told to upload attachments.
+    pub uploads: Uploads,
+}
+
+/// Who may register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Signups {
+    /// Anybody.
+    Open,
+    /// Anybody who can read mail at the address.
+    Verified,
+    /// Nobody; `undercroft account create` still can.
+    Closed,
+}
+
+/// How clients are told to upload attachments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Uploads {
+    /// One PUT to a signed URL, which may lead to the file store itself.
+    Ticket,
+    /// A multipart form through this server.
+    Multipart,
+}
+
+impl Settings {
+    /// The domain without a trailing slash, to put a path behind.
+    pub fn base(&self) -> &str {
+        self.domain.as_str().trim_end_matches('/')
+    }
+}

@@ -1,0 +1,5 @@
+//! New accounts.
+
+pub mod routes;
+pub mod service;
+pub mod wire;

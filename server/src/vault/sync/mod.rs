@@ -1,0 +1,4 @@
+//! The whole vault in one answer.
+
+pub mod routes;
+pub mod service;
