@@ -13,6 +13,15 @@ use crate::Error;
 /// `info@Müller.example` becomes `info@xn--mller-kva.example`, so an international domain needs no support
 /// from the provider. Two addresses are equal if they are equal in this form.
 ///
+/// ```
+/// # use mailer::Address;
+/// let address = Address::parse("Ann.Lee@Müller.example")?;
+/// assert_eq!(address.as_str(), "Ann.Lee@xn--mller-kva.example");
+/// assert_eq!(address.masked(), "A***@xn--mller-kva.example");
+/// assert!(Address::parse("ann@example.com> SIZE=1").is_err());
+/// # Ok::<(), mailer::Error>(())
+/// ```
+///
 /// Accepted are unquoted local parts of at most 64 bytes (letters and digits of any script, the usual marks,
 /// single dots between) and domains or address literals (`[192.0.2.1]`). Quoted local parts are not.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -14,6 +14,21 @@ use crate::{Address, DedupeKey, Error, Mailbox, Outgoing, Renderer, base64_bytes
 /// Building one never fails. Whatever mail cannot carry (a line break in a subject, a control character in a
 /// name) is refused by [`render`](Self::render), by the name of the field, so that there is one place to look.
 ///
+/// | Field | Refused |
+/// |---|---|
+/// | display names, subject, values of headers | line breaks and other control characters; words over 900 bytes |
+/// | text, HTML | NUL; every sort of line break is taken and becomes CRLF |
+/// | names of headers | what is no name; those that have a field here; `Content-…`, `Resent-…`, `Received` |
+/// | content ids | all but 1 to 200 printable ASCII characters without brackets |
+/// | file names | control characters; none, or more than 255 bytes |
+/// | media types | what does not parse; `multipart/…` and `message/…` |
+/// | unsubscribing | a link that is not `https`, an address that cannot stand in a link |
+/// | recipients | none at all; one that is named twice counts once |
+///
+/// Rendered, it is as small as it can be: text alone is one part, text and HTML are alternatives in this order,
+/// pictures make the whole `related`, files make it `mixed`. Everything but local parts of other scripts is
+/// ASCII, so no provider needs to support more.
+///
 /// ```
 /// # use mailer::{Email, Mailbox, Renderer};
 /// # fn main() -> Result<(), mailer::Error> {

@@ -16,6 +16,16 @@ use crate::Address;
 /// together. The text is for people: it names fields, hosts and reply codes, never a body, a subject, a secret
 /// or a link.
 ///
+/// ```
+/// # use mailer::{Error, ErrorKind, Outcome, Retry};
+/// // The provider closed the connection before it had the whole message.
+/// let early = Error::new(ErrorKind::Unavailable, "connection lost").with_outcome(Outcome::NotApplied);
+/// assert_eq!(early.retry(), Retry::Backoff);
+/// // It did so after the last byte: the mail may be on its way, and a second one would be a copy.
+/// let late = Error::new(ErrorKind::Unavailable, "connection lost");
+/// assert_eq!((late.outcome(), late.retry()), (Outcome::Unknown, Retry::Never));
+/// ```
+///
 /// A new error starts with what its [`ErrorKind`] implies; whoever knows better says so with the `with_…`
 /// methods. A kind that does not by itself prove that nothing was sent starts as [`Outcome::Unknown`].
 pub struct Error(Box<Inner>);
@@ -33,7 +43,19 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// The portable kinds of failure.
+/// The portable kinds of failure, and what a new error of each implies:
+///
+/// | Kinds | Scope | Disposition | Outcome |
+/// |---|---|---|---|
+/// | `Invalid`, `TooLarge`, `Unsupported`, `Expired`, `Refused` | message | permanent | not applied |
+/// | `Suppressed` | recipients | permanent | not applied |
+/// | `Auth`, `Tls`, `Closed`, `Config` | transport | permanent | not applied |
+/// | `Throttled`, `Quota` | transport | transient | not applied |
+/// | `Unavailable`, `Timeout`, `Protocol` | transport | transient | **unknown** |
+/// | `Other` | transport | permanent | **unknown** |
+///
+/// Callers branch on the kind, never on the text. New kinds may be added, so a `match` needs a last arm; the
+/// questions of [`Error`] are answered for kinds a caller does not know, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -12,6 +12,8 @@
 //! - Mails that must not be lost go through an [`Outbox`], which needs no task in the background.
 //! - Subjects, bodies, secrets and links are in no error, no log line and no `Debug`.
 //!
+//! # Sending
+//!
 //! ```
 //! # use mailer::{Address, Email, Mailer, Mailbox, Renderer};
 //! # async fn example(backend: std::sync::Arc<dyn mailer::Backend>) -> Result<(), mailer::Error> {
@@ -26,6 +28,89 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Three sorts of mail want three ways of sending:
+//!
+//! | The mail | Way |
+//! |---|---|
+//! | must be gone before the request is answered (a code) | [`Mailer::send`], and the error is the request's |
+//! | is a courtesy (a notice) | [`Mailer::send`], and the error is logged by the mailer already |
+//! | must not be lost (an invitation, a reminder) | [`Email::render`] and store it, [`Outbox::drain`] later |
+//!
+//! # What a mail goes through
+//!
+//! 1. [`Email::render`] refuses what mail cannot carry, by the name of the field, and encodes the rest. From here
+//!    on the message id, the date and all bytes are fixed.
+//! 2. [`Outgoing`] holds the result. Its promises about line ends and headers are checked whenever one is made,
+//!    also from storage, so no backend needs to check them and none can be made to smuggle a command.
+//! 3. [`Mailer::deliver`] refuses what is too late and what the backend does not declare, without I/O.
+//! 4. [`Backend::deliver`] hands it over. The envelope alone says to whom.
+//! 5. A [`Receipt`] says under which names the mail is known from now on; an [`Error`] says what to do.
+//!
+//! # When a mail counts as perhaps sent
+//!
+//! Each way of handing over has a moment after which nobody but the provider knows the outcome. Before it an
+//! error is [`Outcome::NotApplied`]; after it, until a clear answer is read, [`Outcome::Unknown`].
+//!
+//! | Way | The moment |
+//! |---|---|
+//! | SMTP | the dot that ends the message is written |
+//! | an HTTP interface | the last byte of the request is handed to the connection |
+//! | a program such as sendmail | its standard input is closed |
+//! | a file | the rename that makes it visible; an error after that is `Unknown` too |
+//!
+//! An answer that clearly says no brings the outcome back to `NotApplied`, however late it comes.
+//!
+//! # Writing a backend
+//!
+//! Implement [`Backend`] and run the conformance suite, which holds one case for each sentence here. The shape of
+//! every `deliver`:
+//!
+//! ```
+//! # use mailer::{Backend, Capabilities, Context, Error, ErrorKind, Outcome, Outgoing, Receipt, Stage};
+//! # #[derive(Debug)] struct Pigeon;
+//! # impl Pigeon { fn is_closed(&self) -> bool { false } async fn fly(&self, _: &Outgoing) -> bool { true } }
+//! #[async_trait::async_trait]
+//! impl Backend for Pigeon {
+//!     fn capabilities(&self) -> Capabilities {
+//!         // Starts as the least; raise what holds in full.
+//!         let mut capabilities = Capabilities::default();
+//!         capabilities.max_bytes = Some(2_000);
+//!         capabilities.keeps_message_id = true;
+//!         capabilities
+//!     }
+//!
+//!     async fn deliver(&self, mail: &Outgoing, cx: &Context) -> Result<Receipt, Error> {
+//!         // Everything that can be refused is refused before the first I/O.
+//!         if self.is_closed() {
+//!             return Err(Error::new(ErrorKind::Closed, "the loft is shut"));
+//!         }
+//!         cx.admit()?;
+//!         self.capabilities().admit(mail)?;
+//!         // The provider's no is proof that nothing was sent; only the adapter can know that.
+//!         if !self.fly(mail).await {
+//!             return Err(Error::new(ErrorKind::Unavailable, "no bird")
+//!                 .with_outcome(Outcome::NotApplied)
+//!                 .at(Stage::Connect));
+//!         }
+//!         Ok(Receipt::new(mail.message_id().clone(), "pigeon").with_attempts(cx.attempt))
+//!     }
+//!
+//!     async fn close(&self) {}
+//! }
+//! ```
+//!
+//! # Writing a layer
+//!
+//! A layer is a backend that holds another one, and passes the same suite.
+//!
+//! - Its capabilities are those of what it holds, or the [`meet`](Capabilities::meet) of several.
+//! - It passes `cx` on; one that repeats counts `attempt` up and stops at `deadline`.
+//! - It repeats a mail if [`Error::retry`] allows it, and never for another reason.
+//! - It turns to another backend if [`Error::scope`] is [`Scope::Transport`] and [`Error::outcome`] is
+//!   [`Outcome::NotApplied`]; a refused recipient says nothing about the transport.
+//! - It keeps the receipt's `via` and sums up `attempts`.
+//! - From the outside in: observe, suppress, retry, fail over, limit the rate, backend.
 
 #![deny(missing_docs)]
 

@@ -10,6 +10,17 @@ use crate::{Backend, Capabilities, Context, Email, Error, ErrorKind, Outgoing, R
 /// Renders mails, checks them, hands them to a backend and says so in the log. Cheap to clone; clones share
 /// the backend.
 ///
+/// Wrap it in layers from the inside out, and hold one for the whole program:
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use mailer::{Backend, Mailer, Registry, Renderer};
+/// # fn open(registry: &Registry, url: &str) -> Result<Mailer, mailer::Error> {
+/// let mailer = Mailer::new(registry.open(url)?, Renderer::system()).with_timeout(Some(Duration::from_secs(8)));
+/// # Ok(mailer)
+/// # }
+/// ```
+///
 /// The log names what sort of mail it was, its id, how many recipients, and the outcome; recipients only with
 /// their local part hidden, subjects and bodies never.
 #[derive(Clone, Debug)]

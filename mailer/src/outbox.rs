@@ -16,10 +16,30 @@ use crate::{Context, Error, ErrorKind, Mailer, Outcome, Outgoing, Receipt, Retry
 ///
 /// An entry is *pending*, *leased*, or settled as one of *sent*, *dead*, *unsure*, *expired*.
 ///
+/// A table that will do, in any SQL database:
+///
+/// | Column | Meaning |
+/// |---|---|
+/// | `id` | [`Lease::id`] |
+/// | `mail` | the [`Outgoing`] as JSON; emptied when settled |
+/// | `state` | pending, sent, dead, unsure, expired |
+/// | `due_at` | when it may be claimed: at once, the `at` of a [`Verdict::Later`], or the end of the lease |
+/// | `generation` | counted up by each claim |
+/// | `attempts` | counted up by each [`Verdict::Later`] |
+/// | `reason` | kind and text of the last error, for whoever looks |
+/// | `settled_at` | for [`purge`](Self::purge) |
+///
+/// With a lease being no more than a later `due_at`, a claim is one statement (`update … where state = 'pending'
+/// and due_at <= now … returning`), and nothing needs to be cleaned up after a worker that died.
+///
+/// Kinds: [`Unavailable`](ErrorKind::Unavailable) and [`Other`](ErrorKind::Other), for the database's faults.
 /// Dropping a future of this trait leaves the entry as it was before or as it is after the call.
 #[async_trait]
 pub trait OutboxStore: Send + Sync + fmt::Debug + 'static {
     /// Leases up to `limit` entries until `now + lease`, oldest due first, and returns them.
+    ///
+    /// The attempt is not counted yet: an entry whose worker died was perhaps never sent. An entry that cannot be
+    /// read back as a mail is settled as dead by the store itself and not returned, so that it blocks nothing.
     ///
     /// Taken are pending entries that are due (`at` of their last [`Verdict::Later`] is not after `now`) and
     /// leased ones whose lease has ended. Atomic: two claims at the same time never return the same entry.
@@ -81,6 +101,16 @@ pub enum Verdict {
 }
 
 /// Sends what an [`OutboxStore`] holds.
+///
+/// | What came of a delivery | Verdict |
+/// |---|---|
+/// | a receipt | [`Sent`](Verdict::Sent) |
+/// | may have gone out | [`Unsure`](Verdict::Unsure): surfaced, never repeated |
+/// | surely not sent, and may pass | [`Later`](Verdict::Later), after a pause that doubles, or the provider's own |
+/// | the same at the last attempt | [`Dead`](Verdict::Dead) |
+/// | surely not sent, and permanent | [`Dead`](Verdict::Dead) |
+/// | its `not_after` has passed | [`Expired`](Verdict::Expired) |
+/// | the deadline of the drain came first | [`Released`](Verdict::Released) |
 ///
 /// There is no task in the background: somebody calls [`drain`](Self::drain), be it a loop in a server or a
 /// schedule that wakes a function. A mail is sent **at least once**: if the process ends between sending and

@@ -16,6 +16,8 @@ use crate::{Address, Error, base64_bytes, wire};
 /// What holds for every value, also for one that was stored and read back:
 /// the bytes end in CRLF and contain no other CR or LF, no NUL and no line over 998 bytes; the header holds
 /// exactly one `Message-ID` and one `Date`, and no `Bcc`; the envelope names at least one recipient, none twice.
+/// A body may hold bytes over 127 if somebody else rendered it; what [`Email::render`](crate::Email::render)
+/// makes is ASCII, but for addresses whose local part is not ([`needs_utf8`](Self::needs_utf8)).
 /// Lines that begin with a dot are *not* doubled; that belongs to SMTP.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]

@@ -13,6 +13,18 @@ use crate::{Backend, Error, ErrorKind};
 /// It knows what was registered and nothing else; nothing is read from the environment. Errors are of kind
 /// [`Config`](ErrorKind::Config), name the part that is wrong and never repeat the URL, which may hold a password.
 ///
+/// ```
+/// # use std::sync::Arc;
+/// # use mailer::{Backend, Registry};
+/// # fn open_file(_: &mut mailer::BackendUrl) -> Result<Arc<dyn Backend>, mailer::Error> { unimplemented!() }
+/// let registry = Registry::new().with("maildir", open_file);
+/// let error = registry.open("smpt://user:secret@host").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "mail backend set up wrongly: unknown mail scheme smpt; known are: maildir"
+/// );
+/// ```
+///
 /// The form `scheme(url url …)?key=value` is reserved for combinations, such as failover, and refused for now.
 #[derive(Clone, Default)]
 pub struct Registry {
@@ -22,6 +34,10 @@ pub struct Registry {
 type Opener = dyn Fn(&mut BackendUrl) -> Result<Arc<dyn Backend>, Error> + Send + Sync;
 
 /// A URL being read by an opener.
+///
+/// An opener reads the fixed parts from [`url`](Self::url) and takes each key it knows with
+/// [`take`](Self::take), also if it is not there, so that a mistake can be answered with the list of what would
+/// have been right. The [`Registry`] calls [`finish`](Self::finish) itself.
 ///
 /// What an opener does not take is an error afterwards, so a misspelt key never passes in silence.
 pub struct BackendUrl {

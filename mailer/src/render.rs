@@ -13,6 +13,20 @@ use crate::{
 
 /// Turns mails into bytes.
 ///
+/// With the same clock and randomness the same mail has the same bytes, as tests need it:
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// # use mailer::{Address, Clock, Email, Entropy, Renderer};
+/// # fn main() -> Result<(), mailer::Error> {
+/// let renderer = Renderer::new(Clock::new(|| SystemTime::UNIX_EPOCH), Entropy::new(|| [0xAB; 16]));
+/// let ann: Address = "ann@example.com".parse()?;
+/// let mail = Email::new(ann.clone(), ann).text("hello").render(&renderer)?;
+/// assert_eq!(mail.message_id().as_str(), "abababababababababababababababab@example.com");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Holds everything a rendering takes beside the mail: a clock for the `Date`, randomness for the `Message-ID`
 /// and the boundaries, and the domain message ids end in.
 #[derive(Clone, Debug)]
