@@ -50,7 +50,7 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     async fn close(&self);
 }
 
-/// What a backend knows about a call beside the mail.
+/// What a backend knows about a call beside the mail. For logs the current `tracing` span is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Context {

@@ -5,6 +5,18 @@ use crate::{Error, ErrorKind, Outgoing};
 /// What a backend can do. What it declares holds in full; what it does not declare it refuses with
 /// [`Unsupported`](ErrorKind::Unsupported), before any I/O. Nothing is emulated.
 ///
+/// ```
+/// # use mailer::{Capabilities, Support};
+/// let mut smtp = Capabilities::default();
+/// smtp.max_recipients = Some(100);
+/// smtp.envelope_from = Support::Yes;
+/// let mut ses = Capabilities::default();
+/// ses.max_recipients = Some(50);
+/// // Whoever may be sent by either can rely on what both can do.
+/// let either = smtp.meet(&ses);
+/// assert_eq!((either.max_recipients, either.envelope_from), (Some(50), Support::No));
+/// ```
+///
 /// Starts as the least any backend offers; a backend raises what it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

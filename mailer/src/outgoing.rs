@@ -57,6 +57,10 @@ pub struct Meta {
 pub struct MessageId(Arc<str>);
 
 /// A name under which only one mail should arrive: 1 to 255 printable ASCII characters.
+///
+/// It names the occasion of a mail, such as `invite-7f3a`, and is never random: that would be new for each
+/// attempt. Backends that declare [`dedupe`](crate::Capabilities::dedupe) hand it to the provider; others
+/// ignore it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DedupeKey(String);

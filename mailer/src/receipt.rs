@@ -6,7 +6,11 @@ use serde::Serialize;
 
 use crate::{MessageId, Refused};
 
-/// The provider has taken the mail over. That is not delivery: bounces come later, by other ways.
+/// The provider has taken the mail over for the recipients of its envelope, except those in
+/// [`refused`](Self::refused). That is not delivery: bounces come later, by other ways.
+///
+/// For support it is worth logging [`message_id`](Self::message_id), which readers can find in the mail, and
+/// [`provider_id`](Self::provider_id), which the provider can find in its log and puts into its later events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Receipt {
