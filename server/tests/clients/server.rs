@@ -27,7 +27,7 @@ impl Server {
         let url = format!("https://localhost:{}", address.rsplit(':').next().unwrap_or_default());
         let log = std::fs::File::create(data.path().join("server.log")).expect("the log is created");
         let errors = log.try_clone().expect("the log is shared");
-        let process = Command::new(PROGRAM)
+        let process = program()
             .args(["serve", "--listen", &address, "--domain", &url, "--tls", "self-signed", "--data"])
             .arg(data.path())
             .stdin(Stdio::null())
@@ -53,9 +53,9 @@ impl Server {
 
     /// Registers a person, by the server's own command.
     pub(crate) fn create_account(&self, email: &str, password: &str) {
-        let output = Command::new(PROGRAM)
-            .args(["account", "create", "--server", &self.url, "--email", email, "--ca"])
-            .arg(&self.ca)
+        let output = program()
+            .args(["account", "create", "--email", email, "--data"])
+            .arg(self.data.path())
             .env("UNDERCROFT_PASSWORD", password)
             .stdin(Stdio::null())
             .output()
@@ -92,6 +92,13 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The program, with no setting of the developer's own.
+fn program() -> Command {
+    let mut program = Command::new(PROGRAM);
+    program.env_clear();
+    program
 }
 
 fn free_address() -> String {
