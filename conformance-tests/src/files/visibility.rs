@@ -2,11 +2,13 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use futures_util::TryStreamExt;
 use persistent_fs::{ErrorKind, ReadOptions, WriteOptions};
+
+use tokio::task::JoinHandle;
 
 use super::{
     Harness,
@@ -142,14 +144,14 @@ async fn a_reader_that_began_before_a_replace_ends_on_the_old_object(harness: &d
     Ok(())
 }
 
-/// Readers that hammer on an object during 500 replaces only ever see whole versions, described as what they are.
+/// Readers that hammer on an object during 500 replaces or more only ever see whole versions, described as what they are.
 async fn readers_during_replaces_see_whole_versions_only(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
     let version = |id: u8| vec![id; 2000 + usize::from(id) * 100];
     bench.put("a", version(0)).await;
-    let done = Arc::new(AtomicBool::new(false));
+    let (done, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let readers = (0..4).map(|_| {
-        let (files, done) = (Arc::clone(&bench.files), Arc::clone(&done));
+        let (files, done, reads) = (Arc::clone(&bench.files), Arc::clone(&done), Arc::clone(&reads));
         tokio::spawn(async move {
             while !done.load(Ordering::Relaxed) {
                 let download =
@@ -158,13 +160,19 @@ async fn readers_during_replaces_see_whole_versions_only(harness: &dyn Harness) 
                 let body = collect(download.body).await.expect("a body");
                 assert_eq!(body.len() as u64, size, "description and body are of two versions");
                 assert!(body == version(body[0]), "a torn version");
+                reads.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
             }
         })
     });
     let readers = readers.collect::<Vec<_>>();
-    for round in 0..500_u32 {
+    for round in 0_u32.. {
         bench.put("a", version(u8::try_from(round % 250).expect("small"))).await;
+        tokio::task::yield_now().await;
+        let enough = round >= 500 && reads.load(Ordering::Relaxed) >= 1000;
+        if enough || readers.iter().any(JoinHandle::is_finished) {
+            break;
+        }
     }
     done.store(true, Ordering::Relaxed);
     for reader in readers {
@@ -197,11 +205,14 @@ async fn many_writers_of_many_keys_do_not_disturb_each_other(harness: &dyn Harne
         tokio::spawn(async move {
             for round in 0..16 {
                 let options = || WriteOptions::default().atomic();
-                let brief = key(&format!("shared/{}/brief-{task}", round % 4));
+                let brief = key(&format!("folder-{round}/{task}"));
+                let kept = key(&format!("folder-{round}/{task}-kept"));
+                // The first delete may leave the folder empty, and others are about to write into it.
                 files.put(&brief, "brief".into(), options()).await.expect("written");
                 files.delete(&brief).await.expect("deleted");
-                let kept = key(&format!("kept/{round}/{task}"));
                 files.put(&kept, format!("{task}-{round}").into(), options()).await.expect("written");
+                files.put(&brief, "brief".into(), options()).await.expect("written");
+                files.delete(&brief).await.expect("deleted");
             }
         })
     });
@@ -211,7 +222,7 @@ async fn many_writers_of_many_keys_do_not_disturb_each_other(harness: &dyn Harne
     let names = bench.list_all().await;
     assert_eq!(names.len(), 512);
     for task in 0..32 {
-        assert_eq!(bench.body(&format!("kept/9/{task}")).await, format!("{task}-9").as_bytes());
+        assert_eq!(bench.body(&format!("folder-9/{task}-kept")).await, format!("{task}-9").as_bytes());
     }
     Ok(())
 }
