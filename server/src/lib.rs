@@ -5,12 +5,12 @@
 
 pub mod account;
 pub mod app;
-// pub mod assemble;
+pub mod assemble;
 pub mod blob;
-// pub mod cli;
-// pub mod client_keys;
+pub mod cli;
+pub mod client_keys;
 pub mod clock;
-// pub mod config;
+pub mod config;
 pub mod devices;
 pub mod error;
 pub mod files;
@@ -26,6 +26,6 @@ pub mod password;
 pub mod rng;
 pub mod schema;
 pub mod time;
-// pub mod tls;
+pub mod tls;
 pub mod tokens;
 pub mod vault;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The program; `undercroft::cli` says what it can do.
+
+fn main() -> std::process::ExitCode {
+    undercroft::cli::run()
+}

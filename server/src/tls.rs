@@ -172,10 +172,49 @@ fn publish(path: &Path, mode: u32, text: &str) -> io::Result<()> {
 mod tests {
     use std::thread;
 
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+
     use super::*;
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000)
+    }
+
+    /// Shakes hands in memory, as a client that trusts the authority in `folder` and nobody else.
+    fn connect(server: Arc<ServerConfig>, folder: &Path, host: &str) -> Result<(), rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(authority_file(folder)).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut client = ClientConnection::new(Arc::new(config), host.to_owned().try_into().unwrap())?;
+        let mut server = ServerConnection::new(server)?;
+        while client.is_handshaking() {
+            let mut wire = Vec::new();
+            client.write_tls(&mut wire).unwrap();
+            server.read_tls(&mut &wire[..]).unwrap();
+            server.process_new_packets()?;
+            wire.clear();
+            server.write_tls(&mut wire).unwrap();
+            client.read_tls(&mut &wire[..]).unwrap();
+            client.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    /// Clients judge by their own clock, so these certificates must be valid on the day of the test.
+    #[test]
+    fn whoever_trusts_the_authority_can_connect_by_each_name() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let now = crate::clock::Clock::system().system_time();
+        let server = self_signed(folder.path(), "vault.example", now).unwrap();
+        for host in ["vault.example", "localhost", "127.0.0.1", "::1"] {
+            connect(Arc::clone(&server), folder.path(), host).unwrap();
+        }
+        assert!(connect(Arc::clone(&server), folder.path(), "other.example").is_err());
+        self_signed(other.path(), "vault.example", now).unwrap();
+        assert!(connect(server, other.path(), "vault.example").is_err());
     }
 
     #[test]

@@ -78,11 +78,11 @@ pub enum Tls {
 #[derive(Clone, Debug)]
 pub struct Schemes {
     /// For databases.
-    pub database: Vec<&'static str>,
+    pub database: Vec<String>,
     /// For file stores.
-    pub files: Vec<&'static str>,
+    pub files: Vec<String>,
     /// For mail.
-    pub mail: Vec<&'static str>,
+    pub mail: Vec<String>,
 }
 
 /// One thing that is wrong with the configuration.

@@ -148,11 +148,11 @@ fn domain(text: Option<&str>, tls: Option<&Tls>) -> Result<Option<Url>, String> 
     }
 }
 
-fn known_scheme(url: &SecretUrl, known: &[&str]) -> Result<SecretUrl, String> {
+fn known_scheme(url: &SecretUrl, known: &[String]) -> Result<SecretUrl, String> {
     let list = known.join(", ");
     match url.scheme() {
         None => Err(format!("is not a URL; it begins with one of: {list}")),
-        Some(scheme) if known.contains(&scheme) => Ok(url.clone()),
+        Some(scheme) if known.iter().any(|known| known == scheme) => Ok(url.clone()),
         Some(scheme) => Err(format!("begins with `{scheme}:`, which is not one of: {list}")),
     }
 }

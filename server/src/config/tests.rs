@@ -13,7 +13,8 @@ fn matches(args: &[&str]) -> ArgMatches {
 }
 
 fn schemes() -> Schemes {
-    Schemes { database: vec!["postgres", "sqlite"], files: vec!["file"], mail: vec!["maildir"] }
+    let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Schemes { database: known(&["postgres", "sqlite"]), files: known(&["file"]), mail: known(&["maildir"]) }
 }
 
 fn resolved(args: &[&str]) -> Result<Config, Vec<Problem>> {

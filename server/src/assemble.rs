@@ -1,0 +1,180 @@
+//! Where the parts are put together: the only file that names adapters. A new one is one line here.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use dbconn::{Pool, PoolOptions};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use mailer::{Mailer, Renderer};
+use persistent_fs::links::{KeyRing, LinkKey, LinkSigner, LinkVerifier};
+use persistent_fs::{Files, UrlOptions};
+use url::Url;
+
+use crate::app::{App, AppState, Settings};
+use crate::clock::Clock;
+use crate::config::{Config, Schemes};
+use crate::jobs::Jobs;
+use crate::key_files;
+use crate::password::PasswordHasher;
+use crate::rng::Rng;
+use crate::tokens::Tokens;
+
+/// Names our own stores in links, so that no other store with the same key honours them.
+const STORE: &str = "files";
+
+/// Why the parts could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] dbconn::Error),
+    /// The file store cannot be opened.
+    #[error("files: {0}")]
+    Files(#[from] persistent_fs::Error),
+    /// Mail cannot be sent that way.
+    #[error("mail: {0}")]
+    Mail(#[from] mailer::Error),
+    /// The server's own keys cannot be read or made.
+    #[error("the server's keys: {0}")]
+    Keys(#[from] crate::error::Error),
+}
+
+/// Databases by URL.
+fn databases() -> dbconn::Registry {
+    dbconn::Registry::new()
+        .with("memory", db_memory::open)
+        .with("postgres", db_url::open_postgres)
+        .with("sqlite", db_url::open_sqlite)
+}
+
+/// File stores by URL. Those that cannot sign links of their own are given ours, if there are any.
+///
+/// `memory` is what a `memory:` URL names, so that it can be opened more than once.
+fn stores(memory: &fs_memory::Memory, links: Option<&LinkSigner>) -> persistent_fs::Registry {
+    let memory = memory.clone();
+    let open_memory =
+        move |url: Url| ready(UrlOptions::of(&url).and_then(UrlOptions::finish).map(|()| memory.clone()));
+    persistent_fs::Registry::new()
+        .with("file", linked(fs_local::open, links, fs_local::Local::with_links))
+        .with("memory", linked(open_memory, links, fs_memory::Memory::with_links))
+}
+
+/// Ways for mail by URL.
+fn mails() -> mailer::Registry {
+    mailer::Registry::new()
+        .with("eml", |url| Ok(Arc::new(mail_local::Eml::from_url(url)?)))
+        .with("maildir", |url| Ok(Arc::new(mail_local::Maildir::from_url(url)?)))
+        .with("memory", |url| Ok(Arc::new(mail_memory::Memory::from_url(url)?)))
+}
+
+/// What a configuration may name.
+pub fn schemes() -> Schemes {
+    Schemes {
+        database: databases().schemes().map(str::to_owned).collect(),
+        files: stores(&fs_memory::Memory::new(), None).schemes().map(str::to_owned).collect(),
+        mail: mails().schemes().map(str::to_owned).collect(),
+    }
+}
+
+/// The database alone, for commands that need nothing else.
+pub async fn database(config: &Config, clock: &Clock) -> Result<Pool, Error> {
+    let backend = databases().open(config.database.expose()).await?;
+    let max_size = usize::try_from(config.database_connections).unwrap_or(usize::MAX);
+    let options = PoolOptions { max_size, clock: database_clock(clock), ..PoolOptions::default() };
+    Ok(Pool::open(backend, options)?)
+}
+
+/// The whole application over an open database, which must be migrated already.
+pub async fn app(
+    config: &Config,
+    settings: Settings,
+    db: Pool,
+    clock: Clock,
+    rng: Rng,
+) -> Result<AppState, Error> {
+    let (files, tokens, links) = files(config, &settings, &clock, &rng).await?;
+    Ok(Arc::new(App {
+        db,
+        files,
+        links,
+        mailer: mailer(config, &clock, &rng)?,
+        tokens,
+        passwords: PasswordHasher::new(&rng),
+        jobs: Jobs::default(),
+        settings,
+        clock,
+        rng,
+    }))
+}
+
+/// The file store, and what its key files are for: tokens, and links if the store has none of its own.
+async fn files(
+    config: &Config,
+    settings: &Settings,
+    clock: &Clock,
+    rng: &Rng,
+) -> Result<(Files, Tokens, Option<LinkVerifier>), Error> {
+    let memory = fs_memory::Memory::new();
+    let store = stores(&memory, None).open(config.files.expose()).await?;
+    let seed = key_files::load_or_create(&store, "access-token.ed25519", rng).await?;
+    let tokens = Tokens::new(&seed, settings.base())?;
+    if store.capabilities().get_links {
+        return Ok((store, tokens, None));
+    }
+    let secret = key_files::load_or_create(&store, "links.hmac", rng).await?;
+    let signer = link_signer(&secret, settings, clock)?;
+    let verifier = signer.verifier();
+    let store = stores(&memory, Some(&signer)).open(config.files.expose()).await?;
+    Ok((store, tokens, Some(verifier)))
+}
+
+fn link_signer(secret: &[u8; 32], settings: &Settings, clock: &Clock) -> Result<LinkSigner, Error> {
+    let mut base = settings.domain.clone();
+    base.set_path(&format!("{}/blob/", base.path().trim_end_matches('/')));
+    let ring = KeyRing::new(LinkKey::new("1", secret)?);
+    let clock = clock.clone();
+    let clock = persistent_fs::Clock::new(move || clock.system_time());
+    Ok(LinkSigner::new(STORE, base, ring, clock)?)
+}
+
+fn mailer(config: &Config, clock: &Clock, rng: &Rng) -> Result<Option<Mailer>, Error> {
+    let Some(url) = &config.mail else { return Ok(None) };
+    let (clock, rng) = (clock.clone(), rng.clone());
+    let renderer = Renderer::new(
+        mailer::Clock::new(move || clock.system_time()),
+        mailer::Entropy::new(move || rng.bytes()),
+    );
+    Ok(Some(Mailer::new(mails().open(url.expose())?, renderer)))
+}
+
+/// The same opener, whose store mints links with `signer`.
+fn linked<B, F, R>(
+    open: F,
+    signer: Option<&LinkSigner>,
+    with_links: fn(B, LinkSigner) -> B,
+) -> impl Fn(Url) -> BoxFuture<'static, persistent_fs::Result<B>> + Send + Sync + 'static
+where
+    B: persistent_fs::Backend,
+    F: Fn(Url) -> R + Send + Sync + 'static,
+    R: Future<Output = persistent_fs::Result<B>> + Send + 'static,
+{
+    let signer = signer.cloned();
+    move |url| {
+        let (opening, signer) = (open(url), signer.clone());
+        async move {
+            let store = opening.await?;
+            Ok(match signer {
+                Some(signer) => with_links(store, signer),
+                None => store,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Our clock, as `dbconn` wants it.
+pub fn database_clock(clock: &Clock) -> dbconn::Clock {
+    let clock = clock.clone();
+    dbconn::Clock::new(move || clock.system_time())
+}
