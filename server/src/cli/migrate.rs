@@ -11,7 +11,7 @@ use crate::{assemble, migrations};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Show which steps were carried out and which are pending. Changes nothing.
+    /// Show which steps were carried out and which are pending, without carrying any out.
     Status,
     /// Carry out what is pending.
     Up,
