@@ -41,7 +41,7 @@ pub struct QueuedMail {
 }
 
 /// How a claimed mail goes on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settlement {
     /// The new state.
     pub state: &'static str,

@@ -228,7 +228,7 @@ pub struct CreateRequest {
 }
 
 /// `PUT /ciphers/{id}/partial`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PartialRequest {
     /// The folder it lies in.
@@ -240,14 +240,14 @@ pub struct PartialRequest {
 }
 
 /// Several items.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct IdsRequest {
     /// Which. Those that are not the caller's are passed over.
     pub ids: Vec<CipherId>,
 }
 
 /// `PUT /ciphers/move`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MoveRequest {
     /// Which.

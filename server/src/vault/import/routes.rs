@@ -1,5 +1,7 @@
 //! `/api/ciphers/import`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
@@ -22,7 +24,8 @@ async fn import(
     Json(body): Json<ImportRequest>,
 ) -> Result<(), Error> {
     let (user, now) = (caller.user.id, app.clock.now());
-    let import = body.into_import(&user, &app.rng, now)?;
+    // Shared, because each attempt to write takes a copy of what it writes.
+    let import = Arc::new(body.into_import(&user, &app.rng, now)?);
     app.db.write(async move |conn| service::write(conn, &user, &import, now).await).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `/api/sync`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
@@ -41,7 +41,9 @@ async fn sync(
         base: app.settings.base().to_owned(),
         exclude_domains: query.is_ok_and(|Query(query)| query.exclude_domains),
     };
-    let writer = Mutex::new(Some(writer));
+    // In one hand at a time: what was written cannot be written again.
+    let writer = Arc::new(Mutex::new(Some(writer)));
+    let request = Arc::new(request);
     let db = app.db.clone();
     tokio::spawn(async move {
         let written = db

@@ -1,0 +1,6 @@
+//! `/identity`, and devices.
+
+mod devices;
+mod prelogin;
+mod register;
+mod token;
