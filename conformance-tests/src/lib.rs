@@ -46,6 +46,8 @@
 //!
 //! The library depends on the contracts alone, never on an adapter.
 
+#[cfg(feature = "dbconn")]
+pub mod dbconn;
 pub mod files;
 pub mod mailer;
 mod runner;
@@ -91,6 +93,17 @@ macro_rules! mailer {
     ($harness:expr) => {
         fn main() -> std::process::ExitCode {
             $crate::mailer::main(env!("CARGO_PKG_NAME"), $harness)
+        }
+    };
+}
+
+/// Enrols a backend of connections: runs the whole suite against this [`dbconn::Harness`]. Needs the feature `dbconn`.
+#[cfg(feature = "dbconn")]
+#[macro_export]
+macro_rules! dbconn {
+    ($harness:expr) => {
+        fn main() -> std::process::ExitCode {
+            $crate::dbconn::main(env!("CARGO_PKG_NAME"), $harness)
         }
     };
 }

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     path::Path,
+    pin::Pin,
     sync::{Arc, Mutex},
 };
 
@@ -117,10 +118,22 @@ async fn each<S: RowSink<Folder> + Send>(conn: &mut Conn, sink: &mut S) -> Resul
 async fn rename(pool: Pool, id: String, name: String) -> Result<Folder, Failure> {
     pool.write(async move |conn: &mut Conn| -> Result<Folder, Failure> {
         let mut folder = find(conn, &id).await?.ok_or(Failure::NoSuchFolder)?;
-        folder.name = Some(name.clone());
+        folder.name = Some(name);
         Ok(upsert(conn, &folder).await?)
     })
     .await
+}
+
+/// A service in the sense of a server: it borrows the pool, and its caller forgets its type.
+fn boxed<'a>(
+    pool: &'a Pool,
+    id: &'a str,
+) -> Pin<Box<dyn Future<Output = Result<Folder, Failure>> + Send + 'a>> {
+    Box::pin(async move {
+        let owned = id.to_owned();
+        pool.read(async move |conn: &mut Conn| find(conn, &owned).await).await?;
+        rename(pool.clone(), id.to_owned(), "b".into()).await
+    })
 }
 
 fn spawned<F: Future<Output: Send> + Send + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
@@ -177,6 +190,7 @@ async fn a_unit_of_work_runs_inside_a_spawned_future() {
     assert_eq!(inserted.expect("rows are inserted"), 1203);
     let renamed = spawned(rename(pool.clone(), "f00001".into(), "a".into())).await.expect("no panic");
     assert_eq!(renamed.expect("it is there").name.as_deref(), Some("a"));
+    assert_eq!(boxed(&pool, "f00001").await.expect("it is there").name.as_deref(), Some("b"));
 }
 
 #[tokio::test]

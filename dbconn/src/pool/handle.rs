@@ -10,13 +10,14 @@ use std::{
 };
 
 use deadpool::managed::{Object, QueueMode, Timeouts};
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use futures_util::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     conn::Conn,
     manager::{Manager, Pooled, checked_out, spread},
     options::PoolOptions,
-    unit::{Again, Attempt, Failure, Mode, WorkError, attempt, roll_back},
+    unit::{Again, Attempt, Failure, Mode, Work, WorkError, attempt, roll_back},
 };
 use crate::{Backend, Dialect, Endpoint, Error, ErrorKind, Location, Target};
 
@@ -35,8 +36,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// - [`snapshot`](Pool::snapshot): one consistent, read-only view.
 /// - [`write`](Pool::write): a transaction, run again on a conflict.
 ///
-/// **The body may run several times**, so it has no effects but on the database, and everything it takes along it
-/// takes by clone. Between two attempts nothing of the earlier one is left.
+/// **The body may run several times.** Each attempt consumes a clone of the closure, so the body may use up what it
+/// took along (in an `Arc`, if it is large), and has no effects but on the database. Between two attempts nothing of
+/// the earlier one is left.
 ///
 /// **A connection goes back only after an orderly end.** If the future is dropped, or the body panics, the transaction
 /// is rolled back; a Postgres connection is closed as well, since an answer may still be under way to it.
@@ -51,7 +53,7 @@ struct Inner {
     backend: Arc<dyn Backend>,
     options: PoolOptions,
     /// One permit where the engine has one writer at a time. Waiting here is fair; SQLite's own waiting is not.
-    writer: Option<Semaphore>,
+    writer: Option<Arc<Semaphore>>,
 }
 
 /// How a pool is doing.
@@ -79,7 +81,7 @@ impl Pool {
             _ if options.max_size == 0 => return Err(refused("a pool needs at least one connection")),
             _ => options.max_size,
         };
-        let writer = (!target.profile.concurrent_writers).then(|| Semaphore::new(1));
+        let writer = (!target.profile.concurrent_writers).then(|| Arc::new(Semaphore::new(1)));
         let connections =
             deadpool::managed::Pool::builder(Manager::new(Arc::clone(&backend), options.clone())?)
                 .max_size(max_size)
@@ -110,25 +112,27 @@ impl Pool {
     ///
     /// For reading. A change made here is committed at once, statement by statement, and may be made twice: the body
     /// runs again on a conflict, and once more if the connection turns out to be dead.
-    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    pub fn read<T, E, F>(&self, work: F) -> BoxFuture<'static, Result<T, E>>
     where
-        F: AsyncFn(&mut Conn) -> Result<T, E> + Send + Sync + 'static,
+        for<'c> F:
+            AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send> + Clone + Send + 'static,
         T: Send + 'static,
         E: WorkError,
     {
-        self.run(Mode::Read, work).await
+        Box::pin(run(self.clone(), Mode::Read, work))
     }
 
     /// Runs statements that all see the database as it was at one moment. Changes are refused as `Invalid`.
     ///
     /// The body runs again on a conflict, and once more if the connection turns out to be dead.
-    pub async fn snapshot<T, E, F>(&self, work: F) -> Result<T, E>
+    pub fn snapshot<T, E, F>(&self, work: F) -> BoxFuture<'static, Result<T, E>>
     where
-        F: AsyncFn(&mut Conn) -> Result<T, E> + Send + Sync + 'static,
+        for<'c> F:
+            AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send> + Clone + Send + 'static,
         T: Send + 'static,
         E: WorkError,
     {
-        self.run(Mode::Snapshot, work).await
+        Box::pin(run(self.clone(), Mode::Snapshot, work))
     }
 
     /// Runs the body in a transaction: all of it takes effect, durably, or nothing does.
@@ -146,13 +150,14 @@ impl Pool {
     /// - **Dropping the future** rolls back, unless the commit was already under way.
     ///
     /// Calling `write` from inside the body waits for a second connection: on SQLite in vain, until it times out.
-    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    pub fn write<T, E, F>(&self, work: F) -> BoxFuture<'static, Result<T, E>>
     where
-        F: AsyncFn(&mut Conn) -> Result<T, E> + Send + Sync + 'static,
+        for<'c> F:
+            AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send> + Clone + Send + 'static,
         T: Send + 'static,
         E: WorkError,
     {
-        self.run(Mode::Write, work).await
+        Box::pin(run(self.clone(), Mode::Write, work))
     }
 
     /// Asks the database for an answer, whatever it is: for health checks.
@@ -179,51 +184,13 @@ impl Pool {
             writer.close();
         }
     }
+}
 
-    async fn run<T, E, F>(&self, mode: Mode, work: F) -> Result<T, E>
-    where
-        F: AsyncFn(&mut Conn) -> Result<T, E> + Send + Sync + 'static,
-        T: Send + 'static,
-        E: WorkError,
-    {
-        let work = Arc::new(work);
-        let mut patience = Patience::new(&self.0.options);
-        loop {
-            let failure = match self.once(mode, &work).await {
-                Ok(value) => return Ok(value),
-                Err(failure) => failure,
-            };
-            match patience.pause(failure.again) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(failure.error),
-            }
-        }
-    }
-
-    async fn once<T, E, F>(&self, mode: Mode, work: &Arc<F>) -> Result<T, Failure<E>>
-    where
-        F: AsyncFn(&mut Conn) -> Result<T, E> + Send + Sync + 'static,
-        T: Send + 'static,
-        E: WorkError,
-    {
-        let _turn = self.turn(mode).await.map_err(Failure::last)?;
-        let pooled = self.0.connections.get().await.map_err(|error| Failure::last(checked_out(error)))?;
-        let lease = Lease { pooled: Some(pooled), pool: self.clone() };
-        let result = match self.dialect() {
-            Dialect::Sqlite => on_blocking_thread(lease, mode, Arc::clone(work)).await,
-            Dialect::Postgres => in_place(lease, mode, &**work).await,
-        };
-        if let Err(Failure { again: Again::OnAnotherConnection, .. }) = &result {
-            // What cut this one has most likely cut the idle ones too.
-            self.0.connections.retain(|_, _| false);
-        }
-        result
-    }
-
+impl Inner {
     /// Waits until it is this writer's turn, where there can be one only.
-    async fn turn(&self, mode: Mode) -> Result<Option<SemaphorePermit<'_>>, Error> {
-        let (Mode::Write, Some(writer)) = (mode, &self.0.writer) else { return Ok(None) };
-        match tokio::time::timeout(self.0.options.wait_timeout, writer.acquire()).await {
+    async fn turn(&self, mode: Mode) -> Result<Option<OwnedSemaphorePermit>, Error> {
+        let (Mode::Write, Some(writer)) = (mode, &self.writer) else { return Ok(None) };
+        match tokio::time::timeout(self.options.wait_timeout, Arc::clone(writer).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Some(permit)),
             Ok(Err(_closed)) => Err(checked_out(deadpool::managed::PoolError::Closed)),
             Err(_elapsed) => {
@@ -231,6 +198,46 @@ impl Pool {
             }
         }
     }
+}
+
+/// Runs the work until it has ended well, or there is no use in beginning it again.
+async fn run<T, E, F>(pool: Pool, mode: Mode, work: F) -> Result<T, E>
+where
+    for<'c> F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send> + Clone + Send + 'static,
+    T: Send + 'static,
+    E: WorkError,
+{
+    let mut patience = Patience::new(&pool.0.options);
+    loop {
+        let failure = match once(pool.clone(), mode, work.clone()).await {
+            Ok(value) => return Ok(value),
+            Err(failure) => failure,
+        };
+        match patience.pause(failure.again) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(failure.error),
+        }
+    }
+}
+
+async fn once<T, E, F>(pool: Pool, mode: Mode, work: F) -> Result<T, Failure<E>>
+where
+    for<'c> F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send> + Clone + Send + 'static,
+    T: Send + 'static,
+    E: WorkError,
+{
+    let _turn = pool.0.turn(mode).await.map_err(Failure::last)?;
+    let pooled = pool.0.connections.get().await.map_err(|error| Failure::last(checked_out(error)))?;
+    let lease = Lease { pooled: Some(pooled), pool: pool.clone() };
+    let result = match pool.dialect() {
+        Dialect::Sqlite => on_blocking_thread(lease, mode, work).await,
+        Dialect::Postgres => in_place(lease, mode, work).await,
+    };
+    if let Err(Failure { again: Again::OnAnotherConnection, .. }) = &result {
+        // What cut this one has most likely cut the idle ones too.
+        pool.0.connections.retain(|_, _| false);
+    }
+    result
 }
 
 /// A connection that is closed when dropped, unless it was given back.
@@ -263,9 +270,9 @@ impl Drop for Lease {
 }
 
 /// Runs the attempt where it is. If this future is dropped, so is the lease, and the connection is closed.
-async fn in_place<T, E, F>(mut lease: Lease, mode: Mode, work: &F) -> Result<T, Failure<E>>
+async fn in_place<T, E, F>(mut lease: Lease, mode: Mode, work: F) -> Result<T, Failure<E>>
 where
-    F: AsyncFn(&mut Conn) -> Result<T, E>,
+    for<'c> F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send>,
     E: WorkError,
 {
     let Attempt { result, clean } = attempt(lease.conn(), mode, work, pending()).await;
@@ -276,9 +283,9 @@ where
 }
 
 /// Runs the attempt on a thread for blocking work. If this future is dropped, the attempt is told and rolls back.
-async fn on_blocking_thread<T, E, F>(mut lease: Lease, mode: Mode, work: Arc<F>) -> Result<T, Failure<E>>
+async fn on_blocking_thread<T, E, F>(mut lease: Lease, mode: Mode, work: F) -> Result<T, Failure<E>>
 where
-    F: AsyncFn(&mut Conn) -> Result<T, E> + Send + Sync + 'static,
+    for<'c> F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send> + Clone + Send + 'static,
     T: Send + 'static,
     E: WorkError,
 {
@@ -286,7 +293,7 @@ where
     let (mut answer, answered) = oneshot::channel::<Result<Result<T, Failure<E>>, Panic>>();
     tokio::task::spawn_blocking(move || {
         let attempted = catch_unwind(AssertUnwindSafe(|| {
-            futures_executor::block_on(attempt(lease.conn(), mode, &*work, answer.closed()))
+            futures_executor::block_on(attempt(lease.conn(), mode, work, answer.closed()))
         }));
         let answer_with = match attempted {
             Ok(Attempt { result, clean }) => {

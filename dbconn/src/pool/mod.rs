@@ -23,5 +23,7 @@ pub use rows::RowSink;
 #[doc(hidden)]
 pub use rows::{ROWS_PER_INSERT, RowError, each_row_postgres, each_row_sqlite};
 pub use sqlite::SqliteConn;
+#[doc(hidden)]
+pub use unit::Work;
 pub use unit::WorkError;
 pub use watch::Observer;

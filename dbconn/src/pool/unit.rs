@@ -37,6 +37,23 @@ impl WorkError for Error {
     }
 }
 
+/// The body of a unit of work: an asynchronous closure, with a name for its future so that this can be asked to be
+/// `Send`. Implemented for all of them.
+#[doc(hidden)]
+pub trait Work<'c, T, E>:
+    AsyncFnOnce(&'c mut Conn) -> Result<T, E> + FnOnce(&'c mut Conn) -> <Self as Work<'c, T, E>>::Fut
+{
+    type Fut: Future<Output = Result<T, E>>;
+}
+
+impl<'c, T, E, F, Fut> Work<'c, T, E> for F
+where
+    F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + FnOnce(&'c mut Conn) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Fut = Fut;
+}
+
 /// A failed attempt.
 #[derive(Debug)]
 pub(crate) struct Failure<E> {
@@ -102,11 +119,11 @@ impl Mode {
 pub(crate) async fn attempt<T, E, F>(
     conn: &mut Conn,
     mode: Mode,
-    work: &F,
+    work: F,
     cancelled: impl Future<Output = ()> + Send,
 ) -> Attempt<T, E>
 where
-    F: AsyncFn(&mut Conn) -> Result<T, E>,
+    for<'c> F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send>,
     E: WorkError,
 {
     let mut cancelled = pin!(cancelled);
