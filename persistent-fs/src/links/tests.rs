@@ -107,3 +107,131 @@ fn weak_keys_and_ambiguous_rings_are_refused() {
     assert!(LinkKey::new("", &[1; 32]).is_err());
     assert!(KeyRing::new(key("a", 1)).accepting(key("a", 2)).is_err());
 }
+
+/// The token of a link to read `x` for a minute.
+fn minted(signer: &LinkSigner) -> String {
+    let request = LinkRequest::get(Duration::from_mins(1));
+    token(&signer.mint(&Key::parse("x").expect("a key"), &request).expect("minted"))
+}
+
+/// Demands the one refusal there is, and returns it in full, so that two can be compared.
+#[track_caller]
+fn refusal(verified: Result<Grant>) -> String {
+    let error = verified.expect_err("this must not be granted");
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    format!("{error:?}")
+}
+
+#[test]
+fn a_rotation_breaks_no_link() {
+    let (old, new) = (key("old", 1), key("new", 2));
+    let now = at(NOW).expect("a time");
+    let before = signer(KeyRing::new(old.clone()));
+    let prepared = signer(KeyRing::new(old.clone()).accepting(new.clone()).expect("two ids"));
+    let switched = signer(KeyRing::new(new.clone()).accepting(old).expect("two ids"));
+    let after = signer(KeyRing::new(new));
+
+    // A node is at most one step ahead of another, and each accepts what the other signs.
+    for (one, other) in [(&before, &prepared), (&prepared, &switched), (&switched, &after)] {
+        let signed_later = minted(other);
+        assert!(other.verifier().verify(Method::Get, &signed_later, now).is_ok());
+        assert!(one.verifier().verify(Method::Get, &signed_later, now).is_ok());
+    }
+    assert!(minted(&prepared).starts_with("v1.old."));
+    assert!(minted(&switched).starts_with("v1.new."));
+
+    // The last step cuts off what the old key signed, and nothing else does.
+    assert!(switched.verifier().verify(Method::Get, &minted(&before), now).is_ok());
+    refusal(after.verifier().verify(Method::Get, &minted(&before), now));
+}
+
+#[test]
+fn a_key_is_known_by_its_secret_and_not_by_its_name() {
+    let token = minted(&signer(KeyRing::new(key("a", 1))));
+    let impostor = signer(KeyRing::new(key("a", 2)).accepting(key("b", 1)).expect("two ids"));
+    let now = at(NOW).expect("a time");
+    refusal(impostor.verifier().verify(Method::Get, &token, now));
+    // The name of the key is signed too: the right secret under another name is as wrong.
+    let renamed = token.replacen("v1.a.", "v1.b.", 1);
+    refusal(impostor.verifier().verify(Method::Get, &renamed, now));
+}
+
+#[test]
+fn a_link_of_another_store_is_refused() {
+    let ring = KeyRing::new(key("a", 1));
+    let token = minted(&signer(ring.clone()));
+    let now = at(NOW).expect("a time");
+    assert!(LinkVerifier::new("store", ring.clone()).verify(Method::Get, &token, now).is_ok());
+    for other in ["other", "Store", "store ", ""] {
+        refusal(LinkVerifier::new(other, ring.clone()).verify(Method::Get, &token, now));
+    }
+}
+
+#[test]
+fn a_link_does_for_its_method_and_until_its_expiry() {
+    let signer = signer(KeyRing::new(key("a", 1)));
+    let object = Key::parse("x").expect("a key");
+    let minute = Duration::from_mins(1);
+    for request in [LinkRequest::get(minute), LinkRequest::put(minute)] {
+        let token = token(&signer.mint(&object, &request).expect("minted"));
+        let verify = |method, now| signer.verifier().verify(method, &token, now);
+        let (mine, not_mine) = match request.method() {
+            Method::Get => (Method::Get, Method::Put),
+            Method::Put => (Method::Put, Method::Get),
+        };
+        let end = at(NOW + 60).expect("a time");
+        assert!(verify(mine, end - Duration::from_nanos(1)).is_ok());
+        refusal(verify(not_mine, at(NOW).expect("a time")));
+        for late in [end, end + Duration::from_nanos(1), end + Duration::from_hours(1_000_000)] {
+            refusal(verify(mine, late));
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused_with_one_answer() {
+    let signer = signer(KeyRing::new(key("a", 1)));
+    let token = minted(&signer);
+    let now = at(NOW).expect("a time");
+    let one_answer = refusal(signer.verifier().verify(Method::Get, "", now));
+    for (place, bit) in (0..token.len()).flat_map(|place| (0..7).map(move |bit| (place, bit))) {
+        let mut bytes = token.clone().into_bytes();
+        bytes[place] ^= 1 << bit;
+        let forged = String::from_utf8(bytes).expect("ASCII stays ASCII without its eighth bit");
+        assert_eq!(refusal(signer.verifier().verify(Method::Get, &forged, now)), one_answer, "{forged}");
+    }
+}
+
+#[test]
+fn a_token_that_is_cut_grown_or_put_together_is_refused() {
+    let signer = signer(KeyRing::new(key("a", 1)));
+    let (token, now) = (minted(&signer), at(NOW).expect("a time"));
+    let other = signer
+        .mint(&Key::parse("y").expect("a key"), &LinkRequest::get(Duration::from_mins(1)))
+        .expect("minted");
+    let (_, mac_of_other) =
+        self::token(&other).rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("parts");
+    let (signed, mac) = token.rsplit_once('.').expect("parts");
+    let forgeries = [
+        format!("{signed}.{mac_of_other}"),
+        format!("{signed}."),
+        signed.to_owned(),
+        format!("{token}="),
+        format!("{token}A"),
+        format!(" {token}"),
+        format!("{token}."),
+        token.replacen("v1.", "v2.", 1),
+        token.replacen("v1.", "", 1),
+        token.replacen(".a.", "..", 1),
+        format!("{signed}.{}", &mac[..mac.len() - 4]),
+        "x".repeat(100_000),
+        "...".to_owned(),
+        "v1.a.é.é".to_owned(),
+    ];
+    for forged in forgeries {
+        refusal(signer.verifier().verify(Method::Get, &forged, now));
+    }
+    for cut in 0..token.len() {
+        refusal(signer.verifier().verify(Method::Get, &token[..cut], now));
+    }
+}
