@@ -42,7 +42,10 @@ pub async fn write(conn: &mut Conn, request: &Request, body: JsonWriter) -> Resu
     sink.body.raw("],\"collections\":[],\"policies\":[],\"sends\":[],\"domains\":");
     sink.body.value(&(!request.exclude_domains).then(no_domains))?;
     sink.body.raw(",\"userDecryption\":");
-    sink.body.value(&json!({ "masterPasswordUnlock": master_password_unlock(&request.user) }))?;
+    sink.body.value(&json!({
+        "masterPasswordUnlock": master_password_unlock(&request.user),
+        "userKeyId": request.user.user_key_id,
+    }))?;
     sink.body.raw(",\"object\":\"sync\"}");
     sink.body.finish().await
 }
