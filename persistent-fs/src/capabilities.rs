@@ -6,6 +6,19 @@ use crate::{Error, ErrorKind, LinkRequest, ReadOptions, Result, WriteMode, Write
 ///
 /// Each is a promise in both directions: declared, it holds in full; not declared, asking for it is answered with
 /// [`ErrorKind::Unsupported`], quickly and without effect.
+///
+/// A program that needs one says so when it starts, rather than at the first request that does:
+///
+/// ```
+/// # use persistent_fs::{Error, ErrorKind, Files};
+/// fn check(files: &Files) -> Result<(), Error> {
+///     let can = files.capabilities();
+///     if can.create && can.get_links {
+///         return Ok(());
+///     }
+///     Err(Error::new(ErrorKind::Config, "this program needs a store with creates and links"))
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent facts, not states")]
 pub struct Capabilities {
@@ -56,6 +69,9 @@ impl Capabilities {
     };
 
     /// Refuses write options that are not declared. Backends call it before any effect.
+    ///
+    /// [`ErrorKind::Unsupported`], or [`ErrorKind::TooLarge`] for a declared size beyond the limit. A body whose size is
+    /// not declared is the backend's to count.
     pub fn permit(&self, options: &WriteOptions) -> Result<()> {
         if options.mode == WriteMode::Create && !self.create {
             return Err(Error::unsupported("a create-only write"));

@@ -2,7 +2,14 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
-/// Says what time it is. Passed in, so that expiry can be tested without waiting.
+/// Says what time it is. Passed in, so that expiry can be tested without waiting. Cheap to clone.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(12 * 3600);
+/// let clock = persistent_fs::Clock::new(move || noon);
+/// assert_eq!(clock.now(), noon);
+/// ```
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 

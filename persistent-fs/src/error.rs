@@ -11,6 +11,19 @@ type Cause = Box<dyn StdError + Send + Sync + 'static>;
 
 /// An error of a file store.
 ///
+/// ```
+/// # use persistent_fs::{Error, ErrorKind, Key, Outcome, Retry};
+/// # fn main() -> Result<(), Error> {
+/// let error = Error::new(ErrorKind::Unavailable, "no answer to the commit")
+///     .with_outcome(Outcome::Unknown)
+///     .with_operation("put")
+///     .with_key(&Key::parse("a/b")?);
+/// assert_eq!(error.to_string(), "put a/b: no answer to the commit");
+/// assert_eq!((error.outcome(), error.retry()), (Outcome::Unknown, Retry::Backoff));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Act on [`kind`](Self::kind), [`outcome`](Self::outcome) and [`retry`](Self::retry); log the rest. The message names
 /// the operation and the key, and never holds a secret, a signed URL or any part of a body.
 pub struct Error(Box<Inner>);
@@ -26,6 +39,17 @@ struct Inner {
 }
 
 /// What a caller can act on. The same for every backend.
+///
+/// | Kinds | Whose turn it is | As an HTTP status |
+/// |---|---|---|
+/// | `NotFound`, `NotModified` | the caller's: these are answers | 404, 304 |
+/// | `AlreadyExists`, `Precondition` | the caller's: look again, decide again | 409, 412 |
+/// | `InvalidKey`, `InvalidRange`, `InvalidOption` | the caller's: another argument | 400, 416, 400 |
+/// | `TooLarge`, `NoSpace` | the user's, the operator's | 413, 507 |
+/// | `Integrity` | who sent or stored the bytes | 422 for a write, 500 for a read |
+/// | `Unsupported`, `Config`, `Denied`, `Unauthenticated` | the operator's | 500 |
+/// | `Throttled`, `Unavailable`, `Timeout` | nobody's: it may pass, see [`Retry`] | 503 |
+/// | `Other` | whoever reads the log | 500 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -78,7 +102,8 @@ pub enum Outcome {
     Unknown,
 }
 
-/// Whether the same call may succeed later.
+/// Whether the same call may succeed later. It says nothing about whether repeating is harmless: that is the
+/// [`Outcome`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
     /// It will not, until something else changes.
@@ -134,7 +159,7 @@ impl Error {
         self
     }
 
-    /// Keeps the cause for the log.
+    /// Keeps the cause for the log. Its text obeys the same rule as ours: no secret, no signed URL, no body.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Cause>) -> Self {
         self.0.source = Some(source.into());
@@ -166,7 +191,7 @@ impl Error {
         self.0.key.as_ref()
     }
 
-    /// Whether the object, and nothing else, is missing.
+    /// Whether the object, and nothing else, is missing: a store that is gone answers otherwise.
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
     }

@@ -16,6 +16,22 @@ use crate::{
 /// It adds to a [`Backend`] what is the same for all of them: scopes, conveniences, the check that a body has the
 /// length it was announced with, and the operation and key in every error. What the methods promise is said at
 /// [`Backend`].
+///
+/// One store for the program, a scope for each part of it:
+///
+/// ```
+/// # use persistent_fs::{Error, ErrorKind, Files, Key, WriteOptions};
+/// # async fn example(store: Files, bytes: bytes::Bytes) -> Result<(), Error> {
+/// let (avatars, exports) = (store.scoped("avatars")?, store.scoped("exports")?);
+/// // The same name in two scopes is two objects; no name leads out of a scope.
+/// avatars.put(&Key::parse("7")?, bytes.clone(), WriteOptions::default().typed("image/png")).await?;
+/// exports.put(&Key::parse("7")?, bytes, WriteOptions::default()).await?;
+/// assert!(Key::parse("../avatars/7").is_err());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Whatever runs in a web handler is dropped when the client goes away; none of these calls minds.
 #[derive(Debug, Clone)]
 pub struct Files {
     backend: Arc<dyn Backend>,
@@ -34,7 +50,7 @@ impl Files {
         Ok(Self::new(Prefixed::new(Arc::clone(&self.backend), Key::parse(folder)?)))
     }
 
-    /// The backend, to wrap it in a layer.
+    /// The backend, to wrap it in a layer: `Files::new(Layer::new(files.backend()))`.
     pub fn backend(&self) -> Arc<dyn Backend> {
         Arc::clone(&self.backend)
     }
@@ -49,7 +65,8 @@ impl Files {
         self.backend.head(key).await.map_err(naming("head", key))
     }
 
-    /// Whether there is such an object.
+    /// Whether there is such an object. An answer for now: to write only if there is none, use
+    /// [`WriteOptions::create`], which cannot be overtaken.
     pub async fn exists(&self, key: &Key) -> Result<bool> {
         match self.head(key).await {
             Ok(_) => Ok(true),
@@ -60,7 +77,21 @@ impl Files {
 
     /// Begins to read an object. See [`Backend::read`].
     ///
-    /// A body that is shorter or longer than announced ends in [`ErrorKind::Integrity`].
+    /// A body that is shorter or longer than announced ends in [`ErrorKind::Integrity`], so one that ends without an
+    /// error is complete.
+    ///
+    /// ```
+    /// # use futures_util::TryStreamExt;
+    /// # use persistent_fs::{ByteRange, Error, Files, Key, ReadOptions};
+    /// # async fn example(files: &Files, key: &Key) -> Result<(), Error> {
+    /// let mut download = files.read(key, ReadOptions::range(ByteRange::Last(1024))).await?;
+    /// println!("bytes {:?} of {}", download.range, download.meta.size);
+    /// while let Some(piece) = download.body.try_next().await? {
+    ///     println!("{} more", piece.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn read(&self, key: &Key, options: ReadOptions) -> Result<Download> {
         let download = self.backend.read(key, options).await.map_err(naming("read", key))?;
         let announced = download.range.end - download.range.start;
@@ -68,7 +99,8 @@ impl Files {
         Ok(Download::new(download.meta, download.range, Box::pin(body)))
     }
 
-    /// Reads a whole object into memory. One larger than `max` is refused with [`ErrorKind::TooLarge`], unread.
+    /// Reads a whole object into memory. One larger than `max` bytes is refused with [`ErrorKind::TooLarge`], unread.
+    /// Otherwise as [`read`](Self::read).
     pub async fn read_all(&self, key: &Key, max: u64) -> Result<Bytes> {
         let mut download = self.read(key, ReadOptions::default()).await?;
         let size = download.meta.size;
@@ -99,7 +131,21 @@ impl Files {
 
     /// Writes an object whose body arrives as a stream, such as a request's.
     ///
-    /// If the stream yields an error, the upload is aborted, the old object stands, and that error is returned.
+    /// The stream is polled no faster than the backend takes its pieces. If it yields an error, the upload is aborted,
+    /// the old object stands, and that error is returned; a stream that just stops too early is only found out if
+    /// [`WriteOptions::size`] was declared. If the future is dropped, the old object stands or the new one, in full.
+    ///
+    /// ```
+    /// # use futures_util::stream;
+    /// # use persistent_fs::{Files, Key, WriteOptions};
+    /// # async fn example(files: &Files, key: &Key) -> std::io::Result<()> {
+    /// // Any error that can hold ours will do, so a request's body needs no adapter.
+    /// let body = stream::iter([std::io::Result::Ok("hello".into())]);
+    /// let meta = files.put_stream(key, body, WriteOptions::default().sized(5)).await?;
+    /// assert_eq!(meta.size, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn put_stream<S, E>(&self, key: &Key, body: S, options: WriteOptions) -> Result<Meta, E>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
@@ -150,7 +196,8 @@ impl Files {
         self.backend.link(key, request).await.map_err(naming("link", key))
     }
 
-    /// Removes what abandoned uploads left behind. See [`Backend::sweep`].
+    /// Removes what abandoned uploads left behind. See [`Backend::sweep`]. Meant for a daily job; a scope sweeps the
+    /// whole store.
     pub async fn sweep(&self, older_than: Duration) -> Result<Swept> {
         self.backend.sweep(older_than).await.map_err(|error| error.with_operation("sweep"))
     }

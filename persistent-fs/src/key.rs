@@ -16,6 +16,18 @@ const MAX_SEGMENT: usize = 255;
 /// character, no backslash; the first segment is not [`RESERVED`]. Nothing is normalised or percent-encoded: what is
 /// written is what a human sees on disk or in a bucket. Keys are ordered by their bytes.
 ///
+/// ```
+/// # use persistent_fs::{ErrorKind, Key};
+/// let key = Key::parse("invoices/2026/März.pdf").expect("a key");
+/// assert_eq!(key.file_name(), "März.pdf");
+/// for text in ["", "/a", "a/", "a//b", "a/../b", "a\\b", "a\0"] {
+///     assert_eq!(Key::parse(text).unwrap_err().kind(), ErrorKind::InvalidKey);
+/// }
+/// ```
+///
+/// A valid key is safe to join to a directory, and cheap to clone. It is still not the place for what users type:
+/// name objects yourself, and keep the users' names in your own records or in the link.
+///
 /// A backend that has directories cannot hold `a` beside `a/b`. It refuses the second of the two with
 /// [`ErrorKind::InvalidKey`], so do not rely on having both.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +36,13 @@ pub struct Key(Arc<str>);
 /// The beginning of keys, as text: `a/b` covers `a/b`, `a/bc` and `a/b/c`. To mean a folder, end it with `/`.
 ///
 /// The characters are restricted as in a [`Key`]; it may end in the middle of a segment or with a slash.
+///
+/// ```
+/// # use persistent_fs::{Key, Prefix};
+/// let (text, folder) = (Prefix::parse("a/b").unwrap(), Prefix::parse("a/b/").unwrap());
+/// let neighbour = Key::parse("a/bc").unwrap();
+/// assert!(neighbour.starts_with(&text) && !neighbour.starts_with(&folder));
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix(Arc<str>);
 

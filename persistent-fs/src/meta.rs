@@ -6,7 +6,8 @@ use crate::{ByteStream, Key};
 
 /// A version of an object's content. It changes whenever the content changes.
 ///
-/// Opaque and strong, without quotation marks; compare it, store it, send it as an HTTP entity tag.
+/// Opaque and strong, without quotation marks; compare it, store it, send it as an HTTP entity tag. It may change
+/// although the content is the same, and has no meaning for another key or another backend.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ETag(String);
 
@@ -30,7 +31,8 @@ pub struct Meta {
     pub key: Key,
     /// Its length in bytes.
     pub size: u64,
-    /// When it was written, by the backend's clock.
+    /// When it was written, by the backend's clock and as exactly as it keeps it. For people and for aging; it does
+    /// not tell versions apart.
     pub modified: SystemTime,
     /// Its version, where [`Capabilities::etag`](crate::Capabilities::etag) is declared.
     pub etag: Option<ETag>,

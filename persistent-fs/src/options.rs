@@ -4,7 +4,15 @@ use std::ops::Range;
 
 use crate::{ETag, Error, ErrorKind, Meta, Result};
 
-/// Which bytes of an object to read.
+/// Which bytes of an object to read: the three forms of an HTTP range, but with an end that is not included.
+///
+/// ```
+/// # use persistent_fs::{ByteRange, ErrorKind};
+/// assert_eq!(ByteRange::Span(2, 4).within(10).unwrap(), 2..4);
+/// assert_eq!(ByteRange::From(8).within(10).unwrap(), 8..10);
+/// assert_eq!(ByteRange::Last(3).within(10).unwrap(), 7..10);
+/// assert_eq!(ByteRange::From(10).within(10).unwrap_err().kind(), ErrorKind::InvalidRange);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByteRange {
     /// From the first offset up to, not including, the second. Cut at the end of the object.
@@ -33,6 +41,9 @@ impl ByteRange {
 }
 
 /// How to read. The default reads the whole object, whatever its version.
+///
+/// Conditions come before the range, so a caller who has the current version learns that rather than that the range
+/// is wrong. They need [`Capabilities::etag`](crate::Capabilities::etag), else [`ErrorKind::Unsupported`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// Only these bytes.
@@ -85,6 +96,27 @@ pub enum Durability {
 }
 
 /// How to write. The default replaces, durably, and checks nothing.
+///
+/// Options are checked in this order, and the first that does not hold is the error: what the backend does not
+/// declare, then size and hash of the body, then what is already there.
+///
+/// Changing an object that others change too is a loop of reading, deciding, and replacing exactly what was read:
+///
+/// ```
+/// # use persistent_fs::{Error, ErrorKind, Files, Key, WriteOptions};
+/// async fn add_line(files: &Files, key: &Key, line: &str) -> Result<(), Error> {
+///     loop {
+///         // The version first: if the body is newer than it, the write below is refused.
+///         let etag = files.head(key).await?.etag.expect("declared with compare_and_swap");
+///         let mut body = files.read_all(key, 1 << 20).await?.to_vec();
+///         body.extend_from_slice(line.as_bytes());
+///         match files.put(key, body.into(), WriteOptions::matching(etag)).await {
+///             Err(error) if error.kind() == ErrorKind::Precondition => continue,
+///             written => return written.map(drop),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteOptions {
     /// What to do about an object that is already there.
@@ -138,7 +170,10 @@ impl WriteOptions {
         self
     }
 
-    /// Whether the object that is there, if any, allows this write. For backends that compare under a lock.
+    /// Whether the object that is there, if any, allows this write. For backends that compare under a lock, which they
+    /// keep until the new object is published.
+    ///
+    /// [`ErrorKind::AlreadyExists`] or [`ErrorKind::Precondition`], by [`mode`](Self::mode).
     pub fn admits(&self, present: Option<&Meta>) -> Result<()> {
         match (&self.mode, present) {
             (WriteMode::Create, Some(_)) => {

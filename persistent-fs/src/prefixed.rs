@@ -15,6 +15,10 @@ use crate::{
 ///
 /// Nothing outside of the folder can be named through it. Links carry the full key, so whoever serves them asks the
 /// inner backend. [`Backend::sweep`] concerns the whole inner backend, because what is left behind has no key.
+///
+/// Keys in answers and errors are without the folder. Folder and key together obey the limits of one key, else
+/// [`InvalidKey`](crate::ErrorKind::InvalidKey). A folder says where things lie, not who may have them: whoever holds
+/// the inner backend sees everything.
 #[derive(Debug, Clone)]
 pub struct Prefixed<B> {
     inner: B,

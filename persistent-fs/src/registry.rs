@@ -11,6 +11,9 @@ type Opener = Box<dyn Fn(Url) -> Opening + Send + Sync>;
 
 /// Opens stores from URLs. The program that assembles the parts fills it; nothing registers itself.
 ///
+/// An opener is the adapter's `open`: it takes the URL with its options, refuses those it does not know
+/// ([`UrlOptions`]), and says in its own documentation what it reads or makes. It reads no environment.
+///
 /// ```
 /// # use persistent_fs::{Backend, Error, Files, Registry};
 /// # use url::Url;

@@ -6,7 +6,18 @@ use crate::{Error, ErrorKind, Result, WriteOptions};
 
 /// Counts a body as it passes, and compares it with the size and SHA-256 that the writer declared.
 ///
-/// Every backend holds one per upload, so that all of them refuse the same bodies with the same error.
+/// Every backend holds one per upload, so that all of them refuse the same bodies with the same error. A hash that
+/// nobody declared is not computed.
+///
+/// ```
+/// # use persistent_fs::{ErrorKind, Tally, WriteOptions};
+/// let mut tally = Tally::expecting(&WriteOptions::default().sized(5));
+/// tally.add(b"hel").unwrap();
+/// assert_eq!(tally.clone().finish().unwrap_err().kind(), ErrorKind::Integrity);
+/// tally.add(b"lo").unwrap();
+/// assert_eq!(tally.counted(), 5);
+/// assert_eq!(tally.add(b"!").unwrap_err().kind(), ErrorKind::Integrity);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tally {
     counted: u64,

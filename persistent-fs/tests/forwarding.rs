@@ -1,6 +1,7 @@
 //! A layer forwards every method, the provided ones too, or what the inner backend does better is lost.
 
 use std::{
+    fmt::Display,
     path::Path,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -21,8 +22,8 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn note(&self, call: &str, subject: impl ToString) {
-        self.calls.lock().expect("not poisoned").push(format!("{call} {}", subject.to_string()));
+    fn note(&self, call: &str, subject: impl Display) {
+        self.calls.lock().expect("not poisoned").push(format!("{call} {subject}"));
     }
 
     fn take(&self) -> Vec<String> {

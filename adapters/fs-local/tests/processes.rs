@@ -183,15 +183,15 @@ fn say_ready() {
 
 /// Tries to create every object, and reports those that it did.
 async fn create(files: &Files, report: &Path, name: &str) {
-    let mut won = String::new();
+    let mut won = Vec::new();
     for round in 0..ROUNDS {
         let body = Bytes::from(name.to_owned());
         match files.put(&key(&format!("f/{round}")), body, WriteOptions::create().atomic()).await {
-            Ok(_) => won.push_str(&format!("{round}\n")),
+            Ok(_) => won.push(round.to_string()),
             Err(error) => assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error:?}"),
         }
     }
-    fs::write(report, won).expect("written");
+    fs::write(report, won.join("\n")).expect("written");
 }
 
 /// Counts up as often as there are rounds, starting over whenever another was faster.

@@ -6,6 +6,71 @@
 //! A token is `v1.<key id>.<payload>.<mac>`. The HMAC-SHA256 covers the text before it exactly as received, so nothing
 //! is parsed or normalised before it is authenticated. Method, store, object, expiry and every condition are inside the
 //! payload; the file name at the end of a URL is for looks alone.
+//!
+//! # Minting
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use persistent_fs::{Clock, Error, Key, LinkRequest, links::{KeyRing, LinkKey, LinkSigner}};
+//! # fn example(secret: &[u8]) -> Result<(), Error> {
+//! let ring = KeyRing::new(LinkKey::new("2026-07", secret)?);
+//! let base = "https://host/blob".parse().expect("a URL");
+//! // All nodes that serve this store use the same name and the same secret.
+//! let signer = LinkSigner::new("attachments", base, ring, Clock::system())?;
+//! let link = signer.mint(&Key::parse("a/b")?, &LinkRequest::get(Duration::from_secs(300)))?;
+//! assert!(link.url.as_str().starts_with("https://host/blob/v1.2026-07."));
+//! assert!(!format!("{link:?}").contains("v1."));
+//! # Ok(())
+//! # }
+//! # example(&[7; 32]).unwrap();
+//! ```
+//!
+//! A backend is given the signer when it is opened and mints in [`Backend::link`](crate::Backend::link); applications
+//! ask [`Files::link`](crate::Files::link) and do not see who signs.
+//!
+//! # Serving
+//!
+//! Whoever answers at the base takes the token out of the path and does what the grant says, in these steps, whatever
+//! the web framework:
+//!
+//! ```
+//! # use std::time::SystemTime;
+//! # use persistent_fs::{ByteStream, Download, Error, Files, Method, ReadOptions, links::{Access, LinkVerifier}};
+//! async fn serve_get(
+//!     files: &Files, verifier: &LinkVerifier, token: &str, now: SystemTime,
+//! ) -> Result<(Download, Vec<(&'static str, String)>), Error> {
+//!     // 1. Every refusal is the same `Denied`: answer it as a missing page, and log neither token nor URL.
+//!     let grant = verifier.verify(Method::Get, token, now)?;
+//!     // 2. A range or a condition of the request goes into the options.
+//!     let download = files.read(&grant.key, ReadOptions::default()).await?;
+//!     // 3. The stored bytes are somebody's upload: they are never shown as a page of this site.
+//!     let mut headers = vec![
+//!         ("cache-control", "private, no-store".to_owned()),
+//!         ("content-security-policy", "sandbox; default-src 'none'".to_owned()),
+//!         ("x-content-type-options", "nosniff".to_owned()),
+//!         ("content-disposition", grant.content_disposition().unwrap_or_default()),
+//!     ];
+//!     if let Access::Get { content_type, .. } = grant.access {
+//!         let own = download.meta.content_type.clone();
+//!         let octets = || "application/octet-stream".to_owned();
+//!         headers.push(("content-type", content_type.or(own).unwrap_or_else(octets)));
+//!     }
+//!     Ok((download, headers))
+//! }
+//!
+//! async fn serve_put(
+//!     files: &Files, verifier: &LinkVerifier, token: &str, now: SystemTime, body: ByteStream,
+//! ) -> Result<(), Error> {
+//!     let grant = verifier.verify(Method::Put, token, now)?;
+//!     // The options hold the body to what was signed: another size or hash never becomes visible.
+//!     let options = grant.write_options().expect("a grant for writing has them");
+//!     files.put_stream(&grant.key, body, options).await.map(drop)
+//! }
+//! ```
+//!
+//! The key in a grant is the full one, so serve it from the store that minted it and not from a
+//! [scope](crate::Files::scoped) of it. A link can be used any number of times until it dies; one that only creates
+//! succeeds once. It cannot be called back, other than by dropping its key from the ring or deleting its object.
 
 mod ring;
 mod token;
@@ -42,6 +107,10 @@ impl Method {
 }
 
 /// What a link is asked to allow.
+///
+/// Conditions that the backend cannot hold an uploader to are refused when the link is minted, as
+/// [`ErrorKind::Unsupported`]; see [`PutLinks`](crate::PutLinks). File names and media types are at most 1024 bytes
+/// without control characters, else [`ErrorKind::InvalidOption`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkRequest {
     /// Reading.
@@ -139,7 +208,7 @@ pub struct Grant {
     pub expires_at: SystemTime,
 }
 
-/// What may be done to the object of a [`Grant`].
+/// What may be done to the object of a [`Grant`]. It is what the [`LinkRequest`] asked for, without the duration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// It may be read.

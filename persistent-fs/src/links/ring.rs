@@ -8,6 +8,9 @@ use sha2::Sha256;
 use crate::{Error, ErrorKind, Result};
 
 /// A secret with a name. `Debug` shows the name alone.
+///
+/// The name travels in every token, so that the verifier knows which secret to check it with. It says nothing and
+/// means nothing; a date does well. A name is never given to a second secret while links of the first are alive.
 #[derive(Clone)]
 pub struct LinkKey {
     id: String,
@@ -53,8 +56,26 @@ impl fmt::Debug for LinkKey {
 
 /// The keys in use: one signs, all are accepted.
 ///
-/// To rotate, first [accept](Self::accepting) the new key everywhere, then let it sign while the old one is still
-/// accepted, and drop the old one once the links it signed have died.
+/// Rotating breaks no link if each step has reached every node before the next one begins:
+///
+/// | Step | Signs | Is accepted as well |
+/// |---|---|---|
+/// | before | old | |
+/// | 1. everybody learns the new key | old | new |
+/// | 2. the new key signs | new | old |
+/// | 3. once the last link of the old key has died | new | |
+///
+/// ```
+/// # use persistent_fs::{Error, links::{KeyRing, LinkKey}};
+/// # fn example(old: LinkKey, new: LinkKey) -> Result<(), Error> {
+/// let step_1 = KeyRing::new(old.clone()).accepting(new.clone())?;
+/// let step_2 = KeyRing::new(new.clone()).accepting(old)?;
+/// let step_3 = KeyRing::new(new);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A key that has leaked is dropped at once, and every link it signed dies with it.
 #[derive(Debug, Clone)]
 pub struct KeyRing {
     signing: String,

@@ -77,7 +77,8 @@ impl LinkSigner {
     /// A signer for the store of this name. Links begin with `base`, under which the application serves them:
     /// `https://host/blob` gives `https://host/blob/<token>/<file name>`.
     ///
-    /// A base that cannot be extended by a path: [`ErrorKind::Config`].
+    /// The base should be on a host name of its own, where no cookie of the application is sent: what is served there
+    /// is other people's uploads. A base that cannot be extended by a path: [`ErrorKind::Config`].
     pub fn new(store: impl Into<String>, base: Url, ring: KeyRing, clock: Clock) -> Result<Self> {
         if base.cannot_be_a_base() || base.query().is_some() || base.fragment().is_some() {
             return Err(Error::new(ErrorKind::Config, "the base of links is a URL that ends in a path"));
@@ -90,7 +91,8 @@ impl LinkSigner {
         self.verifier.clone()
     }
 
-    /// Mints a link. The expiry is cut to whole seconds.
+    /// Mints a link. The expiry is cut to whole seconds. Pure but for the clock; nothing is stored, so any number of
+    /// links can be alive, and minting the same again in the same second gives the same URL.
     ///
     /// A duration under one second or beyond the range of time, and a file name or media type that is long or has
     /// control characters: [`ErrorKind::InvalidOption`].
