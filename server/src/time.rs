@@ -97,7 +97,7 @@ mod tests {
     fn is_written_with_six_decimals_and_read_back() {
         let at = Timestamp::from_system(SystemTime::UNIX_EPOCH + Duration::new(1_790_000_000, 123_456_789));
         let json = serde_json::to_string(&at).unwrap();
-        assert_eq!(json, "\"2026-09-21T13:33:20.123456Z\"");
+        assert_eq!(json, "\"2026-09-21T14:13:20.123456Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), at);
     }
 
