@@ -8,6 +8,7 @@ use axum::routing::{delete as delete_, get, post};
 use super::model::{Attachment, MAX_SIZE};
 use super::wire::{AttachmentResponse, RemovedResponse, UploadRequest, UploadResponse, check_file_name};
 use super::{service, store};
+use crate::account::service::check_enc_string;
 use crate::app::AppState;
 use crate::error::Error;
 use crate::http::guards::{Caller, Ids};
@@ -105,7 +106,11 @@ async fn upload_unannounced(
     let mut key = None;
     while let Some(part) = form.next_field().await.map_err(broken)? {
         match part.name() {
-            Some("key") => key = Some(part.text().await.map_err(broken)?),
+            Some("key") => {
+                let text = part.text().await.map_err(broken)?;
+                check_enc_string("key", &text)?;
+                key = Some(text);
+            }
             Some("data") => {
                 let name = part.file_name().unwrap_or_default().to_owned();
                 check_file_name("data", &name)?;

@@ -103,8 +103,8 @@ pub async fn ticket(app: &App, attachment: &Attachment) -> Result<Ticket, Error>
 
 /// Stores the file of an announced attachment from a multipart form.
 ///
-/// Nothing is visible until the whole file is there. One that differs too much from what was announced is refused,
-/// and the announcement with it.
+/// Nothing is visible until the whole file is there. One that differs too much from what was announced, or that
+/// breaks off, is refused, and the announcement with it. A file that was there before stays.
 pub async fn receive<S, E>(app: &AppState, attachment: &Attachment, body: S) -> Result<(), Error>
 where
     S: Stream<Item = Result<Bytes, E>> + Send,
@@ -112,13 +112,13 @@ where
 {
     let announced = attachment.size();
     let allowed = announced.saturating_sub(LEEWAY)..=announced.saturating_add(LEEWAY).min(MAX_SIZE);
-    let body = within(body, *allowed.start(), *allowed.end());
-    match app.files.put_stream(&key(attachment)?, body, WriteOptions::default()).await {
-        Ok(meta) => uploaded(app, &attachment.id, meta.size).await,
+    let (body, key) = (within(body, *allowed.start(), *allowed.end()), key(attachment)?);
+    match app.files.put_stream(&key, body, WriteOptions::default()).await {
+        Ok(meta) => uploaded(app, &key, &attachment.id, meta.size).await,
         Err(error) => {
             if matches!(error, Error::Invalid { .. }) {
                 let id = attachment.id.clone();
-                app.db.write(async move |conn| store::delete(conn, &id).await).await?;
+                app.db.write(async move |conn| store::delete_unfinished(conn, &id).await).await?;
             }
             Err(error)
         }
@@ -148,26 +148,37 @@ where
         uploaded_at: None,
     };
     add(app, user, &attachment).await?;
-    let body = within(body, 0, MAX_SIZE);
-    let meta = app.files.put_stream(&key(&attachment)?, body, WriteOptions::default()).await?;
-    uploaded(app, &attachment.id, meta.size).await?;
+    let (body, key) = (within(body, 0, MAX_SIZE), key(&attachment)?);
+    let meta = app.files.put_stream(&key, body, WriteOptions::default()).await?;
+    uploaded(app, &key, &attachment.id, meta.size).await?;
     Ok(attachment.id)
 }
 
-/// The file of an attachment is in the store: from now on the user's other clients see it.
-pub async fn uploaded(app: &AppState, id: &AttachmentId, size: u64) -> Result<(), Error> {
-    let (id, size, now) = (id.clone(), check_size(size)?, app.clock.now());
-    app.db
+/// The file of an attachment is in the store, as `key`: from now on the user's other clients see it.
+///
+/// The attachment may have been removed in the meantime, and the jobs may have looked for its file before it came:
+/// then the file is stranded once more, and the attachment is not found.
+pub async fn uploaded(app: &AppState, key: &Key, id: &AttachmentId, size: u64) -> Result<(), Error> {
+    let (key, id, size, now) = (key.clone(), id.clone(), check_size(size)?, app.clock.now());
+    let is_wanted = app
+        .db
         .write(async move |conn| {
-            // Removed in the meantime: then the removal has noted the file already.
-            let Some(attachment) = store::set_uploaded(conn, &id, size, now).await? else { return Ok(()) };
+            let Some(attachment) = store::set_uploaded(conn, &id, size, now).await? else {
+                store::strand(conn, key.as_str(), now).await?;
+                return Ok(false);
+            };
             ciphers::touch(conn, &attachment.cipher_id, now).await?;
             if let Some(owner) = ciphers::owner(conn, &attachment.cipher_id).await? {
                 users::touch(conn, &owner, now).await?;
             }
-            Ok(())
+            Ok::<_, Error>(true)
         })
-        .await
+        .await?;
+    if is_wanted {
+        return Ok(());
+    }
+    app.jobs.kick();
+    Err(Error::NotFound)
 }
 
 /// A link to the file, good for some minutes, that needs no further proof.

@@ -60,6 +60,13 @@ pub async fn delete(conn: &mut Conn, id: &AttachmentId) -> Result<usize, Error> 
     on_conn!(conn, |c| diesel::delete(attachments::table.find(id)).execute(c).await)
 }
 
+/// Removes one row, unless its file is there.
+pub async fn delete_unfinished(conn: &mut Conn, id: &AttachmentId) -> Result<usize, Error> {
+    on_conn!(conn, |c| diesel::delete(attachments::table.find(id).filter(attachments::uploaded_at.is_null()))
+        .execute(c)
+        .await)
+}
+
 /// Removes the rows of these items, as far as the items are the user's.
 pub async fn delete_by_ciphers(conn: &mut Conn, user: &UserId, ids: &[CipherId]) -> Result<usize, Error> {
     let mut removed = 0;

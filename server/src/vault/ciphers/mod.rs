@@ -1,6 +1,5 @@
 //! Items of the vault: logins, notes, cards and so on, all encrypted by the client.
 
-pub mod content;
 pub mod model;
 pub mod routes;
 pub mod service;

@@ -1,7 +1,7 @@
 //! `/api/ciphers`.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::routing::{get, post, put};
 
 use super::wire::{CipherRequest, CipherResponse, CreateRequest, IdsRequest, MoveRequest, PartialRequest};
@@ -184,12 +184,17 @@ async fn deleted(app: &AppState, user: UserId, ids: Vec<CipherId>) -> Result<usi
     Ok(removed)
 }
 
-/// Empties the whole vault.
+/// Empties the whole vault of the user. The same route with an organization's id means that organization's vault,
+/// and there are none yet: the user's own must not be taken for it.
 async fn purge(
     State(app): State<AppState>,
     caller: Caller,
+    RawQuery(query): RawQuery,
     Json(body): Json<VerificationRequest>,
 ) -> Result<(), Error> {
+    if query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("organizationId="))) {
+        return Err(Error::NotFound);
+    }
     account::service::prove(&app, &caller.user, body.master_password_hash).await?;
     let (user, now) = (caller.user.id, app.clock.now());
     app.db

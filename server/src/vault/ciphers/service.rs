@@ -73,7 +73,7 @@ pub async fn edit_partial(
 /// Into the trash. How many items of the user there were.
 pub async fn trash(conn: &mut Conn, user: &UserId, ids: &[CipherId], now: Timestamp) -> Result<usize, Error> {
     let changed = store::set_deleted(conn, user, ids, Some(now), now).await?;
-    users::touch(conn, user, now).await?;
+    tell(conn, user, changed, now).await?;
     Ok(changed)
 }
 
@@ -84,8 +84,8 @@ pub async fn restore(
     ids: &[CipherId],
     now: Timestamp,
 ) -> Result<Vec<View>, Error> {
-    store::set_deleted(conn, user, ids, None, now).await?;
-    users::touch(conn, user, now).await?;
+    let changed = store::set_deleted(conn, user, ids, None, now).await?;
+    tell(conn, user, changed, now).await?;
     Ok(store::find_many(conn, user, ids).await?)
 }
 
@@ -97,8 +97,8 @@ pub async fn archive(
     archived_at: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Vec<View>, Error> {
-    store::set_archived(conn, user, ids, archived_at).await?;
-    users::touch(conn, user, now).await?;
+    let changed = store::set_archived(conn, user, ids, archived_at).await?;
+    tell(conn, user, changed, now).await?;
     Ok(store::find_many(conn, user, ids).await?)
 }
 
@@ -111,9 +111,8 @@ pub async fn relocate(
     now: Timestamp,
 ) -> Result<(), Error> {
     check_folder(conn, user, folder).await?;
-    store::set_folder(conn, user, ids, folder).await?;
-    users::touch(conn, user, now).await?;
-    Ok(())
+    let changed = store::set_folder(conn, user, ids, folder).await?;
+    tell(conn, user, changed, now).await
 }
 
 /// Removes items for good. How many items of the user there were. Their files follow once the rows are gone.
@@ -126,8 +125,16 @@ pub async fn delete(
     attachments::strand_by_ciphers(conn, user, ids, now).await?;
     attachments::delete_by_ciphers(conn, user, ids).await?;
     let removed = store::delete(conn, user, ids).await?;
-    users::touch(conn, user, now).await?;
+    tell(conn, user, removed, now).await?;
     Ok(removed)
+}
+
+/// Moves the user's revision date, if anything has changed.
+async fn tell(conn: &mut Conn, user: &UserId, changed: usize, now: Timestamp) -> Result<(), Error> {
+    if changed > 0 {
+        users::touch(conn, user, now).await?;
+    }
+    Ok(())
 }
 
 /// A folder that is not there, or is somebody else's, cannot hold the item.

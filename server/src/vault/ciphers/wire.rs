@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::content::{self, Kind};
+use super::model::content::{self, Kind};
 use super::model::{Cipher, Mark, View};
 use crate::account::service::check_enc_string;
 use crate::error::Error;

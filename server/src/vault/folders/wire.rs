@@ -31,14 +31,17 @@ pub struct FolderRequest {
 }
 
 impl FolderRequest {
-    /// The encrypted name, at most 1000 bytes.
+    /// The name, checked.
     pub fn into_name(self) -> Result<String, Error> {
-        check_enc_string("name", &self.name)?;
-        if self.name.len() > 1000 {
-            return Err(Error::invalid("name", "The name is too long."));
-        }
+        check_folder_name("name", &self.name)?;
         Ok(self.name)
     }
+}
+
+/// Refuses a name that is not encrypted, or longer than 1000 bytes.
+pub fn check_folder_name(field: &str, name: &str) -> Result<(), Error> {
+    check_enc_string(field, name)?;
+    if name.len() > 1000 { Err(Error::invalid(field, "The name is too long.")) } else { Ok(()) }
 }
 
 /// Several folders.

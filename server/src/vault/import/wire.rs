@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 use crate::vault::ciphers::model::{Cipher, Mark};
 use crate::vault::ciphers::wire::CipherRequest;
 use crate::vault::folders::model::Folder;
+use crate::vault::folders::wire::check_folder_name;
 
 /// `POST /api/ciphers/import`.
 #[derive(Debug, Deserialize)]
@@ -42,31 +43,31 @@ struct Relationship {
 /// An import, ready to be written.
 #[derive(Debug)]
 pub struct Import {
-    /// Folders that the client believes are there.
-    pub known: Vec<FolderId>,
-    /// All folders as they would be made.
+    /// Which folder each of `folders` is, as far as the client believes that it is there.
+    pub known: Vec<Option<FolderId>>,
+    /// All folders as they would be made, under ids of their own.
     pub folders: Vec<Folder>,
     /// The items.
     pub ciphers: Vec<Cipher>,
-    /// Where they lie.
+    /// Where they lie: in folders as they would be made.
     pub marks: Vec<Mark>,
 }
 
 impl ImportRequest {
     /// Checks everything and gives everything its id.
     pub fn into_import(self, user: &UserId, rng: &Rng, now: Timestamp) -> Result<Import, Error> {
-        let known: Vec<FolderId> = self.folders.iter().filter_map(|folder| folder.id.clone()).collect();
-        let folders: Vec<Folder> = self
-            .folders
-            .into_iter()
-            .map(|folder| Folder {
-                id: folder.id.unwrap_or_else(|| FolderId::random(rng)),
+        let (mut known, mut folders) = (Vec::new(), Vec::new());
+        for (number, folder) in self.folders.into_iter().enumerate() {
+            check_folder_name(&format!("folders[{number}].name"), &folder.name)?;
+            known.push(folder.id);
+            folders.push(Folder {
+                id: FolderId::random(rng),
                 user_id: user.clone(),
                 name: folder.name,
                 created_at: now,
                 revised_at: now,
-            })
-            .collect();
+            });
+        }
         let places: HashMap<usize, usize> =
             self.folder_relationships.into_iter().map(|place| (place.key, place.value)).collect();
         let (mut ciphers, mut marks) =

@@ -1,5 +1,7 @@
 //! An item, and what one user has noted about it.
 
+pub mod content;
+
 use diesel::Selectable;
 use diesel::prelude::{AsChangeset, Identifiable, Insertable, Queryable};
 
@@ -16,7 +18,7 @@ pub struct Cipher {
     pub id: CipherId,
     /// Whose it is.
     pub user_id: UserId,
-    /// Which kind of item it is: see [`Kind`](super::content::Kind).
+    /// Which kind of item it is: see [`Kind`](content::Kind).
     pub kind: i32,
     /// Encrypted.
     pub name: String,
