@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, Method as HttpMethod, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::get;
 use futures_util::TryStreamExt;
 use persistent_fs::links::{Access, Grant, Method};
@@ -20,7 +20,12 @@ use crate::vault::attachments;
 /// Routes below `/blob`. The name behind the token is for browsers to save the file under.
 pub fn router() -> Router<AppState> {
     let file = get(download).put(upload);
-    Router::new().route("/{token}", file.clone()).route("/{token}/{name}", file).layer(cors())
+    Router::new()
+        .route("/{token}", file.clone())
+        .route("/{token}/{name}", file)
+        // Set here, so that the layer surrounds it: the answer to a preflight comes from the layer.
+        .method_not_allowed_fallback(async || Error::NotFound)
+        .layer(cors())
 }
 
 /// Pages of any origin may use a link that they hold: the token is the only proof, no cookie is looked at.
@@ -39,16 +44,15 @@ async fn download(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let grant = verified(&app, &path, Method::Get)?;
-    let options = ReadOptions {
-        range: wire::range(&headers),
-        if_none_match: wire::if_none_match(&headers),
-        ..ReadOptions::default()
-    };
+    let known = wire::if_none_match(&headers);
+    let options =
+        ReadOptions { range: wire::range(&headers), if_none_match: known.clone(), ..ReadOptions::default() };
     let is_partial = options.range.is_some();
     let download = match app.files.read(&grant.key, options).await {
         Ok(download) => download,
         Err(error) if error.kind() == ErrorKind::NotModified => {
-            return Ok(StatusCode::NOT_MODIFIED.into_response());
+            let tag = known.as_ref().and_then(wire::etag).map(|tag| (header::ETAG, tag));
+            return Ok((StatusCode::NOT_MODIFIED, AppendHeaders(tag)).into_response());
         }
         Err(error) if error.kind() == ErrorKind::InvalidRange => return unsatisfiable(&app, &grant).await,
         Err(error) => return Err(error.into()),
@@ -63,7 +67,7 @@ async fn download(
     if let Some(disposition) = grant.content_disposition() {
         response = response.header(header::CONTENT_DISPOSITION, disposition);
     }
-    if let Some(tag) = wire::etag(&download.meta) {
+    if let Some(tag) = download.meta.etag.as_ref().and_then(wire::etag) {
         response = response.header(header::ETAG, tag);
     }
     if is_partial {
@@ -107,7 +111,7 @@ async fn upload(
         other => other,
     })?;
     if let Some(Blob::Attachment { id, .. }) = Blob::from_key(&grant.key) {
-        attachments::service::uploaded(&app, &id, meta.size).await?;
+        attachments::service::uploaded(&app, &grant.key, &id, meta.size).await?;
     }
     Ok(StatusCode::CREATED)
 }

@@ -1,7 +1,7 @@
 //! Ranges and entity tags (RFC 9110).
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use persistent_fs::{ByteRange, ETag, Meta};
+use persistent_fs::{ByteRange, ETag};
 
 /// The one range that a request asks for. Several ranges, and units other than bytes, are passed over, as
 /// RFC 9110 section 14.2 allows: the answer is then the whole file.
@@ -24,9 +24,8 @@ pub fn if_none_match(headers: &HeaderMap) -> Option<ETag> {
     Some(ETag::new(tag.trim().trim_start_matches("W/").trim_matches('"')))
 }
 
-/// The version of the file, quoted.
-pub fn etag(meta: &Meta) -> Option<HeaderValue> {
-    let tag = meta.etag.as_ref()?;
+/// A version of a file, quoted.
+pub fn etag(tag: &ETag) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{}\"", tag.as_str())).ok()
 }
 

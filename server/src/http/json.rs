@@ -38,7 +38,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 /// Reads `T` from a parsed value and names the field that does not fit.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_path_to_error::deserialize(value).map_err(|error| {
-        let field = error.path().to_string();
+        // The whole value is written as a dot.
+        let field = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
         Error::invalid(field, format!("The request is not valid: {}.", error.inner()))
     })
 }
