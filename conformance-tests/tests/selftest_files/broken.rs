@@ -26,6 +26,7 @@ use tokio::task::yield_now;
 use crate::{
     broken_parts::{BrokenUpload, backwards, follow_replaces, list_by_offset, verify},
     fault::Fault,
+    unreachable::Unreachable,
 };
 
 /// Gives each case a store with this fault, or without any.
@@ -369,40 +370,5 @@ impl Backend for Broken {
             return Ok(Swept { uploads, bytes: 0 });
         }
         self.memory.sweep(older_than).await
-    }
-}
-
-/// What a backend looks like that nothing can be done with.
-#[derive(Debug)]
-struct Unreachable;
-
-fn unreachable<T>() -> Result<T> {
-    Err(Error::new(ErrorKind::Unavailable, "nobody is there"))
-}
-
-#[async_trait]
-impl Backend for Unreachable {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE
-    }
-
-    async fn head(&self, _: &Key) -> Result<Meta> {
-        unreachable()
-    }
-
-    async fn read(&self, _: &Key, _: ReadOptions) -> Result<Download> {
-        unreachable()
-    }
-
-    async fn writer(&self, _: &Key, _: WriteOptions) -> Result<Box<dyn Upload>> {
-        unreachable()
-    }
-
-    async fn delete(&self, _: &Key) -> Result<()> {
-        unreachable()
-    }
-
-    fn list(&self, _: &Prefix, _: Option<&Key>) -> MetaStream {
-        Box::pin(futures_util::stream::iter([unreachable()]))
     }
 }

@@ -3,6 +3,7 @@
 mod broken;
 mod broken_parts;
 mod fault;
+mod unreachable;
 
 use std::{
     collections::BTreeSet,
