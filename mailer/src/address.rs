@@ -66,7 +66,8 @@ impl Address {
         !self.text.is_ascii()
     }
 
-    /// The address with most of its local part hidden, for logs.
+    /// The address with most of its local part hidden, for logs. The domain stays: it tells which provider has
+    /// trouble. `Display` and `Debug` show the whole address, which belongs into a mail and not into a log.
     pub fn masked(&self) -> String {
         let first = self.local().chars().next().unwrap_or('*');
         format!("{first}***@{}", self.domain())
@@ -74,6 +75,18 @@ impl Address {
 }
 
 /// An address and the name to show for it.
+///
+/// ```
+/// # use mailer::Mailbox;
+/// # fn main() -> Result<(), mailer::Error> {
+/// let ann = Mailbox::parse("\"Lee, Ann\" <ann@example.com>")?;
+/// assert_eq!((ann.name.as_deref(), ann.address.as_str()), (Some("Lee, Ann"), "ann@example.com"));
+/// // A name that a user chose is never parsed; it is quoted or encoded as it needs to be.
+/// let odd = Mailbox::named("Ann\" <eve@example.com>", ann.address);
+/// assert_eq!(odd.address.as_str(), "ann@example.com");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// The name may be any text; one that mail cannot carry is refused when the mail is rendered, by the name of
 /// the field it stands in.

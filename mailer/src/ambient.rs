@@ -5,11 +5,20 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Tells the time of day. Passed in, so that dates and expiry can be tested without waiting.
+/// Tells the time of day. Passed in, so that dates and expiry can be tested without waiting. Deadlines are not its
+/// business: they are [`Instant`](std::time::Instant)s, which no clock change moves.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(12 * 3600);
+/// let clock = mailer::Clock::new(move || noon);
+/// assert_eq!(clock.now(), noon);
+/// ```
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
-/// Yields bytes that do not repeat. They make message ids and boundaries unique; nothing secret rests on them.
+/// Yields bytes that do not repeat. They make message ids and boundaries unique and spread out the pauses of an
+/// [`Outbox`](crate::Outbox); nothing secret rests on them. A test gives it a counter.
 #[derive(Clone)]
 pub struct Entropy(Arc<dyn Fn() -> [u8; 16] + Send + Sync>);
 

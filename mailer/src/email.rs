@@ -96,6 +96,22 @@ pub struct Email {
 }
 
 /// A picture or a file inside a mail.
+///
+/// It is always sent as base64, whatever it holds, so it arrives byte for byte and a third larger.
+///
+/// ```
+/// # use mailer::{Address, Email, Renderer};
+/// # fn main() -> Result<(), mailer::Error> {
+/// # let (ann, logo, report): (Address, &[u8], &[u8]) = ("ann@example.com".parse()?, b"PNG", b"PDF");
+/// let email = Email::new(ann.clone(), ann)
+///     .html("<img src=\"cid:logo\"> Your report is attached.")
+///     .inline("logo", "image/png", logo.to_vec())
+///     .attach("Bericht März.pdf", "application/pdf", report.to_vec());
+/// let rendered = email.render(&Renderer::system())?;
+/// assert!(rendered.raw().is_ascii());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The content id (for an inline part) or the file name (for an attachment).
@@ -114,7 +130,8 @@ pub struct Part {
 #[serde(transparent)]
 pub struct Headers(Vec<(String, String)>);
 
-/// Who hears about a mail that could not be delivered.
+/// Who hears about a mail that could not be delivered. A backend without
+/// [`envelope_from`](crate::Capabilities::envelope_from) refuses both, rather than let bounces go elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EnvelopeFrom {
@@ -124,7 +141,23 @@ pub enum EnvelopeFrom {
     Null,
 }
 
-/// How a reader can stop mails of this sort.
+/// How a reader can stop mails of this sort: by a link, by a mail, or by either; naming neither is refused.
+///
+/// The link must act on a bare POST without a login or a question (RFC 8058), since mail programs send it in the
+/// reader's name; a GET of it must not act, since scanners open links.
+///
+/// ```
+/// # use mailer::{Address, Email, Renderer, Unsubscribe};
+/// # fn main() -> Result<(), mailer::Error> {
+/// # let ann: Address = "ann@example.com".parse()?;
+/// let link = "https://vault.example.org/stop?t=abc".to_owned();
+/// let email = Email::new(ann.clone(), ann)
+///     .unsubscribe(Unsubscribe { one_click: Some(link), mail: Some("stop@example.org".parse()?) });
+/// let rendered = email.render(&Renderer::system())?;
+/// assert!(String::from_utf8_lossy(rendered.raw()).contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsubscribe {
     /// An `https` address that unsubscribes by a single POST.

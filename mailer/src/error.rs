@@ -94,7 +94,10 @@ pub enum ErrorKind {
     Other,
 }
 
-/// Whose fault it is.
+/// Whose fault it is, and so who can do something about it.
+///
+/// A message's fault goes back to whoever wrote it. A recipient's is remembered against the address, if it is
+/// permanent. A transport's is the operator's, and no reason to doubt mail or recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -250,7 +253,8 @@ impl Error {
         self
     }
 
-    /// Adds the recipients that were refused.
+    /// Adds the recipients that were refused. An error is for a mail that was taken for nobody; where it was taken for
+    /// some, the [`Receipt`](crate::Receipt) names the others.
     #[must_use]
     pub fn with_refused(mut self, refused: Vec<Refused>) -> Self {
         self.0.refused = refused;

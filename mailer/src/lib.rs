@@ -100,6 +100,13 @@
 //! }
 //! ```
 //!
+//! One line in the adapter's `tests/conformance.rs` enrols it, with a harness that opens the backend and can say what
+//! arrived:
+//!
+//! ```text
+//! conformance_tests::mailer!(PigeonHarness);
+//! ```
+//!
 //! # Writing a layer
 //!
 //! A layer is a backend that holds another one, and passes the same suite.
@@ -111,6 +118,46 @@
 //!   [`Outcome::NotApplied`]; a refused recipient says nothing about the transport.
 //! - It keeps the receipt's `via` and sums up `attempts`.
 //! - From the outside in: observe, suppress, retry, fail over, limit the rate, backend.
+//!
+//! ```
+//! # use mailer::{Backend, Capabilities, Context, Error, Outcome, Outgoing, Receipt, Scope};
+//! /// Turns to the second backend if the first cannot be reached.
+//! #[derive(Debug)]
+//! struct Spare<A, B>(A, B);
+//!
+//! #[async_trait::async_trait]
+//! impl<A: Backend, B: Backend> Backend for Spare<A, B> {
+//!     fn capabilities(&self) -> Capabilities {
+//!         self.0.capabilities().meet(&self.1.capabilities())
+//!     }
+//!
+//!     async fn deliver(&self, mail: &Outgoing, cx: &Context) -> Result<Receipt, Error> {
+//!         self.capabilities().admit(mail)?;
+//!         match self.0.deliver(mail, cx).await {
+//!             // Perhaps sent is not turned into sent twice, and a bad mail stays bad elsewhere.
+//!             Err(error) if error.scope() == Scope::Transport && error.outcome() == Outcome::NotApplied => {
+//!                 let receipt = self.1.deliver(mail, cx).await?;
+//!                 let attempts = receipt.attempts + 1;
+//!                 Ok(receipt.with_attempts(attempts))
+//!             }
+//!             answered => answered,
+//!         }
+//!     }
+//!
+//!     /// One that works will do.
+//!     async fn check(&self) -> Result<(), Error> {
+//!         match self.0.check().await {
+//!             Err(_) => self.1.check().await,
+//!             works => works,
+//!         }
+//!     }
+//!
+//!     async fn close(&self) {
+//!         self.0.close().await;
+//!         self.1.close().await;
+//!     }
+//! }
+//! ```
 
 #![deny(missing_docs)]
 

@@ -36,14 +36,16 @@ impl Mailer {
         Self { backend: Arc::new(backend), renderer, timeout: Some(Duration::from_secs(30)) }
     }
 
-    /// Bounds a whole send; `None` waits for as long as the backend does.
+    /// Bounds a whole send, waiting for a connection included; `None` waits for as long as the backend does. When it
+    /// runs out the error is a [`Timeout`](ErrorKind::Timeout) whose outcome says whether the mail may be on its way.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Wraps the backend, for example in a layer that retries.
+    /// Wraps the backend, for example in a layer that retries. The last layer added is the outermost: it is asked
+    /// first. Clones made before keep the backend as it was.
     #[must_use]
     pub fn layer<B: Backend>(mut self, wrap: impl FnOnce(Arc<dyn Backend>) -> B) -> Self {
         self.backend = Arc::new(wrap(self.backend));

@@ -32,6 +32,57 @@ use crate::{Context, Error, ErrorKind, Mailer, Outcome, Outgoing, Receipt, Retry
 /// With a lease being no more than a later `due_at`, a claim is one statement (`update … where state = 'pending'
 /// and due_at <= now … returning`), and nothing needs to be cleaned up after a worker that died.
 ///
+/// This is such a store, in memory; each method is one step under one lock, as it is one statement in a database:
+///
+/// ```
+/// # use std::{collections::BTreeMap, sync::Mutex, time::{Duration, SystemTime}};
+/// # use mailer::{Claimed, Error, Lease, Outgoing, OutboxStore, Verdict};
+/// #[derive(Debug)]
+/// struct Row { mail: Option<Outgoing>, due_at: SystemTime, generation: u64, attempts: u32 }
+///
+/// #[derive(Debug, Default)]
+/// struct Table(Mutex<BTreeMap<String, Row>>);
+///
+/// #[async_trait::async_trait]
+/// impl OutboxStore for Table {
+///     async fn claim(&self, limit: usize, lease: Duration, now: SystemTime) -> Result<Vec<Claimed>, Error> {
+///         let mut rows = self.0.lock().unwrap();
+///         let mut due: Vec<_> = rows.iter_mut().filter(|(_, row)| row.mail.is_some() && row.due_at <= now).collect();
+///         due.sort_by_key(|(_, row)| row.due_at);
+///         let claim = |(id, row): (&String, &mut Row)| {
+///             row.due_at = now + lease;
+///             row.generation += 1;
+///             let lease = Lease { id: id.clone(), generation: row.generation };
+///             Some(Claimed { lease, mail: row.mail.clone()?, attempts: row.attempts })
+///         };
+///         Ok(due.into_iter().take(limit).filter_map(claim).collect())
+///     }
+///
+///     async fn settle(&self, lease: &Lease, verdict: &Verdict) -> Result<bool, Error> {
+///         let mut rows = self.0.lock().unwrap();
+///         // Somebody who claimed it later has the say.
+///         let Some(row) = rows.get_mut(&lease.id).filter(|row| row.generation == lease.generation) else {
+///             return Ok(false);
+///         };
+///         match verdict {
+///             Verdict::Later { at, .. } => (row.due_at, row.attempts) = (*at, row.attempts + 1),
+///             Verdict::Released => row.due_at = SystemTime::UNIX_EPOCH,
+///             // Settled for good: what the mail said is forgotten.
+///             _ => row.mail = None,
+///         }
+///         Ok(true)
+///     }
+///
+///     /// A table compares with `settled_at`; what is settled here needs no keeping.
+///     async fn purge(&self, _before: SystemTime) -> Result<u64, Error> {
+///         let mut rows = self.0.lock().unwrap();
+///         let all = rows.len();
+///         rows.retain(|_, row| row.mail.is_some());
+///         Ok((all - rows.len()) as u64)
+///     }
+/// }
+/// ```
+///
 /// Kinds: [`Unavailable`](ErrorKind::Unavailable) and [`Other`](ErrorKind::Other), for the database's faults.
 /// Dropping a future of this trait leaves the entry as it was before or as it is after the call.
 #[async_trait]
@@ -115,6 +166,23 @@ pub enum Verdict {
 /// There is no task in the background: somebody calls [`drain`](Self::drain), be it a loop in a server or a
 /// schedule that wakes a function. A mail is sent **at least once**: if the process ends between sending and
 /// recording, the lease runs out and the mail, with the same message id, is sent again.
+///
+/// ```
+/// # use std::time::{Duration, Instant};
+/// # use mailer::{Mailer, Outbox, OutboxStore, Policy};
+/// # async fn example(table: impl OutboxStore, mailer: Mailer) -> Result<(), mailer::Error> {
+/// let policy = Policy { max_attempts: 5, ..Policy::default() };
+/// let outbox = Outbox::new(table, mailer).with_policy(policy);
+/// // A function with a minute to live stops beginning mails in time to record the last one.
+/// let drained = outbox.drain(200, Some(Instant::now() + Duration::from_secs(45))).await?;
+/// if drained.unsure + drained.dead > 0 {
+///     println!("somebody should look: {drained:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Any number of outboxes may drain one store at once, in one process or in many: a claim belongs to one of them.
 #[derive(Clone, Debug)]
 pub struct Outbox {
     store: Arc<dyn OutboxStore>,

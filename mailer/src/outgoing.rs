@@ -19,6 +19,25 @@ use crate::{Address, Error, base64_bytes, wire};
 /// A body may hold bytes over 127 if somebody else rendered it; what [`Email::render`](crate::Email::render)
 /// makes is ASCII, but for addresses whose local part is not ([`needs_utf8`](Self::needs_utf8)).
 /// Lines that begin with a dot are *not* doubled; that belongs to SMTP.
+///
+/// It is stored by serde, bytes in base64. Reading it back runs every check again, so a table that somebody has
+/// written to can make a mail unreadable, but not dangerous:
+///
+/// ```
+/// # use mailer::{Address, Email, Outgoing, Renderer};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let ann: Address = "ann@example.com".parse()?;
+/// let mail = Email::new(ann.clone(), ann).subject("Hello").text("123").render(&Renderer::system())?;
+/// let stored = serde_json::to_string(&mail)?;
+/// let same: Outgoing = serde_json::from_str(&stored)?;
+/// assert_eq!(same, mail);
+/// let forged = stored.replace("ann@example.com", "ann@example.com\\r\\nRCPT TO:<eve@example.com>");
+/// assert!(serde_json::from_str::<Outgoing>(&forged).is_err());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It holds the mail in clear, with its codes and links: whoever can read the table can read the mail.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct Outgoing {
@@ -28,7 +47,19 @@ pub struct Outgoing {
     meta: Arc<Meta>,
 }
 
-/// Whom the provider is told about, whatever the headers say.
+/// Whom the provider is told about, whatever the headers say. Readers never see it; a hidden copy is a recipient that
+/// is here and in no header.
+///
+/// ```
+/// # use mailer::{Address, Envelope};
+/// # fn main() -> Result<(), mailer::Error> {
+/// let (ann, bob): (Address, Address) = ("ann@example.com".parse()?, "bob@example.com".parse()?);
+/// let envelope = Envelope::new(None, [bob.clone(), ann.clone(), bob.clone()])?;
+/// assert_eq!(envelope.to(), [bob, ann]);
+/// assert!(envelope.from().is_none(), "the null sender: nobody hears about failures");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredEnvelope")]
 pub struct Envelope {
@@ -51,7 +82,10 @@ pub struct Meta {
     pub not_after: Option<SystemTime>,
 }
 
-/// A message id without its angle brackets.
+/// A message id without its angle brackets: `left@right`, 3 to 900 printable ASCII characters.
+///
+/// It names one rendering of a mail, for good. Two copies with the same id are the same mail, and most mail programs
+/// show one of them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MessageId(Arc<str>);
@@ -60,7 +94,7 @@ pub struct MessageId(Arc<str>);
 ///
 /// It names the occasion of a mail, such as `invite-7f3a`, and is never random: that would be new for each
 /// attempt. Backends that declare [`dedupe`](crate::Capabilities::dedupe) hand it to the provider; others
-/// ignore it.
+/// ignore it. For how long a provider remembers keys, each adapter says itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DedupeKey(String);
@@ -108,7 +142,8 @@ impl Outgoing {
         self.envelope.from.as_ref().is_some_and(|from| wire::author_is(&self.raw, from.as_str()))
     }
 
-    /// The same bytes for other recipients, as a layer that redirects mail needs.
+    /// The same bytes for other recipients, as a layer that redirects mail needs. The headers still name the old ones,
+    /// and the message id stays: to its readers it is the same mail.
     #[must_use]
     pub fn with_envelope(&self, envelope: Envelope) -> Self {
         Self { envelope: Arc::new(envelope), ..self.clone() }

@@ -40,6 +40,21 @@ type Opener = dyn Fn(&mut BackendUrl) -> Result<Arc<dyn Backend>, Error> + Send 
 /// have been right. The [`Registry`] calls [`finish`](Self::finish) itself.
 ///
 /// What an opener does not take is an error afterwards, so a misspelt key never passes in silence.
+///
+/// ```
+/// # use mailer::{BackendUrl, Error, ErrorKind};
+/// /// What `pigeon://loft?birds=3` says.
+/// fn birds(url: &mut BackendUrl) -> Result<u32, Error> {
+///     let wrong = |_| Error::new(ErrorKind::Config, "`birds` is not a number");
+///     url.take("birds").map_or(Ok(1), |birds| birds.parse().map_err(wrong))
+/// }
+///
+/// let mut url = BackendUrl::parse("pigeon://loft?brids=3")?;
+/// assert_eq!(birds(&mut url)?, 1);
+/// let error = url.finish().unwrap_err();
+/// assert!(error.to_string().ends_with("unknown key brids in the mail URL; pigeon takes: birds"));
+/// # Ok::<(), Error>(())
+/// ```
 pub struct BackendUrl {
     url: Url,
     query: Vec<(String, String)>,
