@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{OsRng, RngCore, SeedableRng};
 
-/// A shared source of random bytes: ChaCha20, seeded by the operating system, or by a test.
+/// A shared source of random bytes: `ChaCha20`, seeded by the operating system, or by a test.
 #[derive(Clone)]
 pub struct Rng(Arc<Mutex<ChaCha20Rng>>);
 

@@ -39,12 +39,14 @@ impl Timestamp {
     }
 
     /// Later by `by`; stops at the end of the calendar rather than wrapping.
+    #[must_use]
     pub fn plus(self, by: Duration) -> Self {
         let by = chrono::TimeDelta::from_std(by).unwrap_or(chrono::TimeDelta::MAX);
         Self(self.0.checked_add_signed(by).unwrap_or(NaiveDateTime::MAX))
     }
 
     /// Earlier by `by`; stops at the beginning of the calendar rather than wrapping.
+    #[must_use]
     pub fn minus(self, by: Duration) -> Self {
         let by = chrono::TimeDelta::from_std(by).unwrap_or(chrono::TimeDelta::MAX);
         Self(self.0.checked_sub_signed(by).unwrap_or(NaiveDateTime::MIN))

@@ -19,9 +19,9 @@ use crate::ids::{DeviceId, UserId};
 use crate::time::Timestamp;
 
 /// How long an access token is good.
-pub const ACCESS_LIFE: Duration = Duration::from_secs(60 * 60);
+pub const ACCESS_LIFE: Duration = Duration::from_hours(1);
 /// How long the link in a registration mail is good.
-pub const REGISTRATION_LIFE: Duration = Duration::from_secs(30 * 60);
+pub const REGISTRATION_LIFE: Duration = Duration::from_mins(30);
 /// Clocks of several nodes may differ by this much.
 const LEEWAY_SECONDS: i64 = 30;
 

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 /// `GET /api/accounts/profile`, and the `profile` of a sync.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "clients ask for each by its name")]
 pub struct ProfileResponse {
     id: UserId,
     name: Option<String>,

@@ -17,7 +17,7 @@ const PIECE: usize = 64 * 1024;
 /// Pieces that may wait for the client.
 const AHEAD: usize = 4;
 /// A client that takes nothing for this long has gone; the database must not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The writing end of a streamed JSON body.
 ///

@@ -15,15 +15,15 @@ use crate::vault::attachments;
 /// How often the jobs look by themselves.
 const PERIOD: Duration = Duration::from_secs(30);
 /// How often old things are looked for.
-const TIDY_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+const TIDY_PERIOD: Duration = Duration::from_hours(24);
 /// How long one round may send mail.
 const MAIL_TIME: Duration = Duration::from_secs(20);
 /// Mails and files in one round.
 const BATCH: usize = 200;
 /// Mails that have ended stay this long, for the operator to look at.
-const KEEP_SETTLED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
 /// Unfinished uploads and other leftovers are swept when they are older than this.
-const KEEP_UNFINISHED: Duration = Duration::from_secs(24 * 60 * 60);
+const KEEP_UNFINISHED: Duration = Duration::from_hours(24);
 
 /// Wakes the jobs from a request.
 #[derive(Clone, Debug, Default)]

@@ -93,13 +93,13 @@ pub async fn settle(conn: &mut Conn, id: &MailId, generation: i64, to: &Settleme
         outbox::settled_at.eq(to.settled_at),
         outbox::last_error.eq(to.last_error.as_deref()),
     );
-    let changed = if to.settled_at.is_some() {
+    let settled = if to.settled_at.is_some() {
         // The bytes may hold codes and links.
         on_conn!(conn, |c| diesel::update(claimed).set((changes, outbox::mail.eq(""))).execute(c).await)?
     } else {
         on_conn!(conn, |c| diesel::update(claimed).set(changes).execute(c).await)?
     };
-    Ok(changed == 1)
+    Ok(settled == 1)
 }
 
 /// Removes mails that ended before `before`.

@@ -50,7 +50,7 @@ async fn prelogin(
 /// Parameters for an address that nobody has: always the same for one address, and as varied as real ones, so
 /// that the answer does not tell who has an account.
 fn invented(disguise: u8) -> Kdf {
-    if disguise % 8 == 0 {
+    if disguise.is_multiple_of(8) {
         Kdf { kind: 1, iterations: 3, memory: Some(64), parallelism: Some(4) }
     } else {
         Kdf::DEFAULT

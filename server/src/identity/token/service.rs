@@ -96,17 +96,13 @@ pub async fn refresh(app: &AppState, refresh: String) -> Result<Session, Error> 
 
 /// The user's session on this device: the one that is there, renewed, or `fresh`. True when it is a new one.
 async fn open(conn: &mut Conn, fresh: Device) -> Result<(Device, bool), dbconn::Error> {
-    match devices::by_identifier(conn, &fresh.user_id, &fresh.identifier).await? {
-        Some(known) => {
-            let device = Device { id: known.id, created_at: known.created_at, ..fresh };
-            devices::renew(conn, &device).await?;
-            Ok((device, false))
-        }
-        None => {
-            devices::insert(conn, &fresh).await?;
-            Ok((fresh, true))
-        }
-    }
+    let Some(known) = devices::by_identifier(conn, &fresh.user_id, &fresh.identifier).await? else {
+        devices::insert(conn, &fresh).await?;
+        return Ok((fresh, true));
+    };
+    let device = Device { id: known.id, created_at: known.created_at, ..fresh };
+    devices::renew(conn, &device).await?;
+    Ok((device, false))
 }
 
 fn hash_of(token: &str) -> String {

@@ -1,4 +1,4 @@
-//! The token endpoint's form and answers: OAuth's snake_case beside Bitwarden's PascalCase.
+//! The token endpoint's form and answers: OAuth's spelling beside Bitwarden's.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -87,7 +87,7 @@ async fn upload(
 ) -> Result<(), Error> {
     let attachment = find(&app, caller.user.id, cipher, id).await?;
     let mut form = form.map_err(|_| unreadable())?;
-    while let Some(part) = form.next_field().await.map_err(broken)? {
+    while let Some(part) = form.next_field().await.map_err(|error| broken(&error))? {
         if part.name() == Some("data") {
             return service::receive(&app, &attachment, stream(part)).await;
         }
@@ -104,10 +104,10 @@ async fn upload_unannounced(
 ) -> Result<Json<CipherResponse>, Error> {
     let mut form = form.map_err(|_| unreadable())?;
     let mut key = None;
-    while let Some(part) = form.next_field().await.map_err(broken)? {
+    while let Some(part) = form.next_field().await.map_err(|error| broken(&error))? {
         match part.name() {
             Some("key") => {
-                let text = part.text().await.map_err(broken)?;
+                let text = part.text().await.map_err(|error| broken(&error))?;
                 check_enc_string("key", &text)?;
                 key = Some(text);
             }
@@ -160,11 +160,11 @@ async fn find(app: &AppState, user: UserId, cipher: CipherId, id: AttachmentId) 
 
 fn stream(part: Field<'_>) -> impl futures_util::Stream<Item = Result<bytes::Bytes, Error>> + Send {
     use futures_util::TryStreamExt as _;
-    part.map_err(broken)
+    part.map_err(|error| broken(&error))
 }
 
 /// The connection broke off, or the form is larger than any file may be.
-fn broken(error: MultipartError) -> Error {
+fn broken(error: &MultipartError) -> Error {
     if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE { Error::TooLarge } else { unreadable() }
 }
 

@@ -25,9 +25,9 @@ use crate::vault::ciphers::model::View;
 use crate::vault::ciphers::store as ciphers;
 
 /// How long an upload may begin after it was announced; clients renew.
-const UPLOAD_LIFE: Duration = Duration::from_secs(15 * 60);
+const UPLOAD_LIFE: Duration = Duration::from_mins(15);
 /// How long a download may begin.
-const DOWNLOAD_LIFE: Duration = Duration::from_secs(5 * 60);
+const DOWNLOAD_LIFE: Duration = Duration::from_mins(5);
 /// By how much a multipart upload may differ from what was announced, as with Bitwarden's own server.
 const LEEWAY: u64 = 1024 * 1024;
 /// The version of Azure's protocol that JavaScript clients are to speak: from 2019-12-12 on they send any file in
@@ -199,7 +199,7 @@ pub async fn remove(
     store::delete(conn, id).await?;
     ciphers::touch(conn, cipher, now).await?;
     users::touch(conn, user, now).await?;
-    Ok(ciphers::find(conn, user, cipher).await?.ok_or(Error::NotFound)?)
+    ciphers::find(conn, user, cipher).await?.ok_or(Error::NotFound)
 }
 
 /// Removes files that nothing refers to. Safe to run twice, and on several nodes.

@@ -21,6 +21,7 @@ const MAX_NAME: usize = 1_000;
 /// An item in an answer, with all that belongs to the user who asks.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "clients ask for each by its name")]
 pub struct CipherResponse {
     object: &'static str,
     id: CipherId,

@@ -132,11 +132,12 @@ fn login(content: &mut Map<String, Value>) -> Result<(), Error> {
         fido2_credentials: Option<Vec<Map<String, Value>>>,
     }
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
     #[expect(dead_code, reason = "only the shape is checked")]
     struct Uri {
-        uri: Option<String>,
-        uri_checksum: Option<String>,
+        #[serde(rename = "uri")]
+        address: Option<String>,
+        #[serde(rename = "uriChecksum")]
+        checksum: Option<String>,
         #[serde(rename = "match")]
         matching: Option<i64>,
     }
