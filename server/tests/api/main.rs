@@ -7,6 +7,7 @@ mod account;
 mod identity;
 mod jobs;
 mod meta;
+mod outage;
 mod statements;
 mod support;
 mod vault;
