@@ -64,7 +64,7 @@ async fn a_file_arrives_is_listed_and_comes_back() {
     let alice = app.user("alice").await;
     let cipher = make_item(&alice).await;
     let before = alice.get(&format!("/api/ciphers/{cipher}")).await.ok();
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let announced = announce(&alice, &cipher, 12).await.ok();
     let id = announced["attachmentId"].as_str().unwrap();
     assert_not_found(&alice.get(&format!("/api/ciphers/{cipher}/attachment/{id}")).await, "before");
@@ -191,7 +191,7 @@ async fn a_ticket_ends_and_can_be_renewed() {
     let cipher = make_item(&alice).await;
     let announced = announce(&alice, &cipher, 4).await.ok();
     let id = announced["attachmentId"].as_str().unwrap();
-    app.advance(Duration::from_secs(16 * 60));
+    app.advance(Duration::from_mins(16));
     assert_not_found(&put(&alice, &path_of(&announced["url"]), "file").await, "an ended ticket");
 
     let renewed = alice.get(&format!("/api/ciphers/{cipher}/attachment/{id}/renew")).await.ok();

@@ -71,7 +71,7 @@ async fn an_edit_replaces_the_item_and_keeps_when_it_was_made() {
     let before = alice.post("/api/ciphers", item(1)).await.ok();
     let path = format!("/api/ciphers/{}", before["id"].as_str().unwrap());
     for method in [Method::PUT, Method::POST] {
-        app.advance(Duration::from_secs(60));
+        app.advance(Duration::from_mins(1));
         let mut wanted = with(with(item(3), "name", OTHER), "favorite", true);
         wanted["notes"] = Value::Null;
         let after = send(&alice, &method, &path, &wanted).await.ok();
@@ -92,12 +92,12 @@ async fn an_edit_of_what_has_changed_elsewhere_is_refused() {
     let alice = app.user("alice").await;
     let seen = alice.post("/api/ciphers", item(1)).await.ok();
     let (id, path) = (seen["id"].as_str().unwrap(), format!("/api/ciphers/{}", seen["id"].as_str().unwrap()));
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let edit = with(with(item(1), "lastKnownRevisionDate", seen["revisionDate"].clone()), "name", OTHER);
     let current = alice.put(&path, edit.clone()).await.ok();
     let revised = revision(&alice).await;
 
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let answer = alice.put(&path, with(edit, "name", ENC)).await;
 
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -115,7 +115,7 @@ async fn favourite_and_folder_can_be_changed_by_themselves() {
     let (folder, before) = (make_folder(&alice).await, alice.post("/api/ciphers", item(1)).await.ok());
     let id = before["id"].as_str().unwrap();
     let path = format!("/api/ciphers/{id}/partial");
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
 
     let marked = alice.put(&path, json!({ "folderId": folder, "favorite": true })).await.ok();
     assert_eq!(show(&alice, id).await, marked);

@@ -11,7 +11,10 @@ const PATH: &str = "/api/ciphers/import";
 
 fn import(ciphers: Vec<Value>, folders: Value, places: &[(usize, usize)]) -> Value {
     let places: Vec<_> = places.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-    json!({ "ciphers": ciphers, "folders": folders, "folderRelationships": places })
+    let mut body = json!({ "folderRelationships": places });
+    body["ciphers"] = ciphers.into();
+    body["folders"] = folders;
+    body
 }
 
 /// An encrypted string that holds a number.

@@ -142,7 +142,7 @@ async fn a_file_that_arrives_after_its_removal_does_not_stay() {
 
 #[tokio::test]
 async fn announcements_are_forgotten_after_a_day() {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const DAY: Duration = Duration::from_hours(24);
     let app = TestApp::new().await;
     let alice = app.user("alice").await;
     let (cipher, kept) = with_file(&alice).await;
