@@ -34,7 +34,7 @@ impl Session {
             "kdf": 0,
             "kdfIterations": 600_000,
         });
-        post(node, "/identity/accounts/register/finish", "application/json", body.to_string()).ok();
+        post(node, "/identity/accounts/register/finish", "application/json", &body.to_string()).ok();
     }
 
     /// Logs in on a device.
@@ -49,7 +49,7 @@ impl Session {
             .append_pair("deviceName", device)
             .append_pair("deviceType", "25")
             .finish();
-        let answer = post(node, "/identity/connect/token", "application/x-www-form-urlencoded", form).ok();
+        let answer = post(node, "/identity/connect/token", "application/x-www-form-urlencoded", &form).ok();
         Self { token: answer["access_token"].as_str().expect("a login gives a token").to_owned() }
     }
 
@@ -108,7 +108,7 @@ pub(crate) fn send(
     Ok(Answer { status, body })
 }
 
-fn post(node: SocketAddr, path: &str, content_type: &str, body: String) -> Answer {
+fn post(node: SocketAddr, path: &str, content_type: &str, body: &str) -> Answer {
     let headers = format!("Content-Type: {content_type}\r\n");
     send(node, "POST", path, &headers, body.as_bytes()).expect("the node answers")
 }
