@@ -11,6 +11,9 @@ type Opener = Box<dyn Fn(Url) -> Opening + Send + Sync>;
 
 /// Opens backends from URLs. The program that assembles the parts fills it; nothing registers itself.
 ///
+/// A scheme stands for one way of getting credentials, so a program that wants its passwords from a
+/// vault links that adapter, names a scheme for it, and changes nothing else.
+///
 /// ```
 /// # use std::sync::Arc;
 /// # use dbconn::{Backend, Error, Registry, Rotating};
@@ -33,6 +36,9 @@ impl Registry {
     }
 
     /// The same registry, opening URLs of this scheme with `opener`. A scheme given twice keeps the last.
+    ///
+    /// `scheme` is in lower case and without the colon, since that is how a parsed URL has it. The
+    /// opener is handed the whole URL, the password in it included, and must keep it out of its errors.
     #[must_use]
     pub fn with<F, R, B>(mut self, scheme: &'static str, opener: F) -> Self
     where
@@ -57,6 +63,9 @@ impl Registry {
     ///
     /// `Config` if it is no URL or its scheme is not known (naming those that are), or if the adapter refuses it. The
     /// URL stays out of the message, since it may hold a password.
+    ///
+    /// Opens no connection, so that a program starts while its database is away. Opening the same
+    /// URL twice gives two backends. Dropping the future drops what the opener was doing.
     pub async fn open(&self, url: &str) -> Result<Arc<dyn Backend>, Error> {
         // The parser's own error names what is wrong without quoting the URL.
         let url = Url::parse(url)
@@ -81,6 +90,10 @@ impl fmt::Debug for Registry {
 }
 
 /// The options in a URL's query, taken one by one. For the `config.rs` of adapters.
+///
+/// A misspelt option that is passed over in silence is how a server ends up without TLS. So every
+/// option is asked for by name, and what is left over in the end is an error. Names and values come
+/// percent-decoded, and `+` is a blank. No message shows a value.
 ///
 /// ```
 /// # use dbconn::{Error, UrlOptions};
@@ -109,7 +122,8 @@ impl UrlOptions {
         Ok(Self { given, known: Vec::new() })
     }
 
-    /// The value of an option, if it is given. Every option the adapter knows is taken, present or not.
+    /// The value of an option, if it is given. Every option the adapter knows is taken, present or not,
+    /// so that `finish` can name them all. An empty value is given: `Some("")`.
     pub fn take(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
         self.given.remove(name)

@@ -12,6 +12,9 @@ pub struct Target {
 }
 
 /// The SQL dialects that exist here. A closed set: queries are compiled for each.
+///
+/// A dialect says how to write a statement, a [`Profile`] what the engine behind it can do. Several
+/// engines share the Postgres dialect and differ in their profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// SQLite 3.35 or newer, built in.
@@ -32,16 +35,23 @@ pub enum Endpoint {
 /// Where SQLite keeps the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// Nowhere: the data lives as long as the pool.
+    /// Nowhere: the data lives as long as the pool, which has exactly one connection and never retires
+    /// it. A second pool sees a database of its own.
     Memory,
-    /// In this file, which is created if it is not there. Its folder must exist.
+    /// In this file, which is created if it is not there. Its folder must exist, on a local disk: the
+    /// write-ahead log beside the file (`-wal`, `-shm`) needs shared memory, which network file
+    /// systems do not have. The path is UTF-8, and does not begin with `file:` or a colon.
     File(PathBuf),
 }
 
 /// A server that speaks the PostgreSQL protocol.
+///
+/// These, the user and the password are all that a session is started with. No other start-up
+/// parameter is sent, since some poolers and engines refuse those they do not know; so the role's
+/// and the database's own settings apply, such as `statement_timeout`.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Host name or address.
+    /// Host name or address, an IPv6 one without brackets. The server's certificate must name it.
     pub host: String,
     /// TCP port.
     pub port: u16,
@@ -54,10 +64,10 @@ pub struct Server {
 }
 
 /// How a connection is protected. There is no encryption without verification: whoever sits in the middle of such a
-/// connection is handed the password.
+/// connection is handed the password. Nor is there "if the server can": that is the attacker's choice.
 #[derive(Debug, Clone)]
 pub enum Tls {
-    /// Not at all.
+    /// Not at all. For a server on the same machine, or behind something else that encrypts.
     Off,
     /// TLS with the certificate's chain and host name verified.
     VerifyFull(Roots),
@@ -68,27 +78,63 @@ pub enum Tls {
 pub enum Roots {
     /// The certificate authorities that browsers trust, built in.
     Web,
-    /// The certificates in this PEM text only.
+    /// The certificates in this PEM text only. `Pool::open` answers `Config` if there is none in it or
+    /// one cannot be used.
     Pem(Vec<u8>),
 }
 
 /// What an engine can do, as dated data: engines change, and a limit hidden in code is not found when they do.
+///
+/// | Field | `sqlite()` | `postgres()` | Source |
+/// |---|---|---|---|
+/// | `savepoints` | yes | yes | their `SAVEPOINT` pages |
+/// | `concurrent_writers` | no | yes | "Isolation In SQLite"; "Concurrency Control" |
+/// | `ddl` | transactional | transactional | as the suite shows on both |
+/// | `max_session` | none | none | neither ends a session by its age |
+/// | `connect_rate` | none | none | neither counts; `max_connections` is a size, not a rate |
+/// | `rows_per_transaction` | none | none | bounded by the disk |
+///
+/// An adapter for an engine that speaks one of the dialects starts from the nearer profile and
+/// changes what its vendor documents, with the day on which that was read:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use dbconn::{Ddl, Profile};
+///
+/// let mut profile = Profile::postgres();
+/// profile.as_of = "2026-11-22";
+/// profile.savepoints = false;
+/// profile.ddl = Ddl::OnePerTransaction;
+/// profile.max_session = Some(Duration::from_hours(1));
+/// profile.rows_per_transaction = Some(3000);
+/// ```
+///
+/// The pool acts on `savepoints` and `concurrent_writers`. The other fields are for whoever sets
+/// its options and cuts work into pieces: nothing is enforced by them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {
-    /// The day on which the rest was true, as `YYYY-MM-DD`.
+    /// The day on which the rest was true, as `YYYY-MM-DD`. Read the vendor's pages again when it is old.
     pub as_of: &'static str,
-    /// Whether part of a transaction can be rolled back.
+    /// Whether part of a transaction can be rolled back. Without, a nested transaction is refused as
+    /// `Unsupported` before anything is sent.
     pub savepoints: bool,
-    /// Whether several transactions can write at the same time.
+    /// Whether several transactions can write at the same time. Without, the pool lets its writers in
+    /// one by one, in the order in which they came; writers of other processes are met as conflicts.
     pub concurrent_writers: bool,
-    /// How schema changes and transactions go together.
+    /// How schema changes and transactions go together. The migrator runs each step in a transaction
+    /// with its row in the ledger, which needs `Transactional`.
     pub ddl: Ddl,
-    /// The age at which the engine cuts a session, if it does.
+    /// The age at which the engine cuts a session, if it does, busy or not. The pool's `max_age` has to
+    /// be below it by the length of the longest unit of work; its default is 55 minutes.
     pub max_session: Option<Duration>,
-    /// How many new connections per second the engine accepts, if it counts.
+    /// How many new connections per second the engine accepts, if it counts. A pool spreads the ends of
+    /// its connections over time for the sake of such engines; so that a restart of many nodes stays
+    /// below it, choose `max_size` accordingly.
     pub connect_rate: Option<u32>,
-    /// How many rows one transaction may change, if there is a limit.
+    /// How many rows one transaction may change, if there is a limit. Beyond it the engine's answer is
+    /// the error kind `Limit`, so a larger import has to be several units of work.
     pub rows_per_transaction: Option<u32>,
 }
 
@@ -102,6 +148,9 @@ pub enum Ddl {
 }
 
 /// What the database behind a [`Target`] promises. Declared means: holds in full. Not declared means: is refused.
+///
+/// Computed from endpoint and profile, so that a promise has one place. The conformance suite asks
+/// for it, and checks either the promise or the refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "each is a promise of its own, kept or not made")]
@@ -136,6 +185,14 @@ impl Target {
     }
 
     /// What the database promises.
+    ///
+    /// ```
+    /// use dbconn::{Location, Target};
+    ///
+    /// let file = Target::sqlite(Location::File("/srv/app/data.db".into()));
+    /// assert!(file.capabilities().survives_reopen && !file.capabilities().concurrent_writers);
+    /// assert!(!Target::sqlite(Location::Memory).capabilities().survives_reopen);
+    /// ```
     pub fn capabilities(&self) -> Capabilities {
         Capabilities {
             savepoints: self.profile.savepoints,
@@ -147,7 +204,7 @@ impl Target {
 }
 
 impl Profile {
-    /// SQLite as built into this crate.
+    /// SQLite as built into this crate: one writer at a time beside any number of readers.
     pub fn sqlite() -> Self {
         Self {
             as_of: "2026-11-22",
@@ -160,7 +217,7 @@ impl Profile {
         }
     }
 
-    /// PostgreSQL as its own project ships it.
+    /// PostgreSQL as its own project ships it. Hosted offers of it may cut sessions or count connections.
     pub fn postgres() -> Self {
         Self { concurrent_writers: true, ..Self::sqlite() }
     }

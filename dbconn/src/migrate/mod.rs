@@ -3,6 +3,55 @@
 //! A [`Migration`] is a list of [`Step`]s, and a step is one statement. Each step is carried out in one transaction
 //! together with its row in the ledger, so that a process killed at any point leaves a database that the next one
 //! carries on with. What has been applied is never changed afterwards: the ledger keeps a digest of each step.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use async_trait::async_trait;
+//! # use dbconn::{Ask, Backend, Clock, Credentials, Error, Location, Pool, PoolOptions, Target};
+//! # #[derive(Debug)]
+//! # struct InMemory(Target);
+//! # #[async_trait]
+//! # impl Backend for InMemory {
+//! #     fn target(&self) -> &Target { &self.0 }
+//! #     async fn credentials(&self, _: &Ask<'_>) -> Result<Credentials, Error> { Ok(Credentials::none()) }
+//! # }
+//! use dbconn::migrate::{self, Migration, Sql, Step};
+//!
+//! const SCHEMA: &[Migration] = &[Migration {
+//!     name: "0001_notes",
+//!     steps: &[
+//!         Step {
+//!             name: "01_notes",
+//!             sql: Sql::PerDialect {
+//!                 sqlite: "CREATE TABLE notes (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
+//!                 postgres: "CREATE TABLE notes (id TEXT PRIMARY KEY, body BYTEA NOT NULL)",
+//!             },
+//!         },
+//!         Step { name: "02_first", sql: Sql::Common("INSERT INTO notes VALUES ('welcome', '')") },
+//!     ],
+//! }];
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Error> {
+//! # let backend = InMemory(Target::sqlite(Location::Memory));
+//! # let pool = Pool::open(Arc::new(backend), PoolOptions::default())?;
+//! assert_eq!(migrate::status(&pool, SCHEMA).await?.pending, ["0001_notes/01_notes", "0001_notes/02_first"]);
+//! assert_eq!(migrate::up(&pool, SCHEMA, &Clock::system()).await?.len(), 2);
+//! assert_eq!(migrate::up(&pool, SCHEMA, &Clock::system()).await?, [], "nothing is left to do");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! There is no way down. A step that turned out wrong is followed by one that puts it right, since a
+//! dropped column does not come back with its data, and an older program on a newer schema is
+//! refused. To take back a release, restore the backup that was made before it.
+//!
+//! While nodes of two releases run side by side, as they do during a rolling start, the older ones
+//! work on the newer schema. So a release adds what it needs, and only a later one removes what
+//! nobody uses any more.
+//!
+//! The ledger is the table `dbconn_ledger`: migration, step, SHA-256 of the step's text for the
+//! dialect, and when it was applied, in microseconds since 1970.
 
 mod ledger;
 
@@ -14,6 +63,9 @@ use self::ledger::Row;
 use crate::{Clock, Conn, Dialect, Error, ErrorKind, Pool};
 
 /// A named change of the schema, in steps.
+///
+/// Migrations are carried out in the order of the slice they are in; the names are for the ledger and
+/// for people, and their order means nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// Unique among the migrations, such as `0001_accounts`.
@@ -22,7 +74,11 @@ pub struct Migration {
     pub steps: &'static [Step],
 }
 
-/// One statement.
+/// One statement, carried out in a transaction of its own together with its row in the ledger.
+///
+/// Several statements in one text happen to work on both engines, and would be lost on one that
+/// takes a single schema change per transaction. So does a step that changes data take as long as
+/// it takes, with the tables it touches locked: cut a large one into several.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
     /// Unique within the migration, such as `01_users`.
@@ -36,7 +92,8 @@ pub struct Step {
 pub enum Sql {
     /// The same for every dialect.
     Common(&'static str),
-    /// One for each. An empty text does nothing there.
+    /// One for each. An empty text does nothing there, and is entered in the ledger all the same. The
+    /// digest is of the text for the dialect at hand, so the other one may still be corrected.
     PerDialect {
         /// For SQLite.
         sqlite: &'static str,
@@ -52,7 +109,7 @@ pub struct Applied {
     pub migration: String,
     /// The step's name.
     pub step: String,
-    /// When.
+    /// When, by the clock of the node that carried it out, to the microsecond.
     pub at: SystemTime,
 }
 
@@ -74,9 +131,15 @@ pub struct Status {
 /// Idempotent, and safe to call on several nodes at once: each step is carried out once, and everybody returns when all
 /// are done. `Invalid`, with nothing carried out, if the database is newer than the program or an applied step was
 /// edited; the error names the steps. A step that fails is rolled back with its row in the ledger, and the error names
-/// it; the steps before it stay.
+/// it; the steps before it stay. Its kind is that of the failure: `Constraint` if the data broke a
+/// rule, `Denied` if the role may not change the schema, `Invalid` if the statement is wrong. If the
+/// connection was lost while a step was committed, the outcome is `Unknown`, and another call finds
+/// out: it carries out the step only if the ledger lacks it.
 ///
-/// Dropping the future rolls back the step under way.
+/// Nodes do not wait for a lock of their own making. Each inserts the ledger's row first; the second
+/// one waits there for the first one's transaction, finds the row, and goes on to the next step.
+///
+/// Dropping the future rolls back the step under way, unless its commit was; the steps before it stay.
 pub async fn up(pool: &Pool, migrations: &[Migration], clock: &Clock) -> Result<Vec<Applied>, Error> {
     ledger::create(pool).await?;
     let status = status(pool, migrations).await?;
@@ -96,6 +159,9 @@ pub async fn up(pool: &Pool, migrations: &[Migration], clock: &Clock) -> Result<
 }
 
 /// Compares without changing anything. A database that was never migrated has everything pending.
+///
+/// For a node's readiness check, and for a dry run before a release. What it says may be out of date
+/// by the time it returns, if others migrate.
 pub async fn status(pool: &Pool, migrations: &[Migration]) -> Result<Status, Error> {
     let mut ledger: BTreeMap<(String, String), Row> = ledger::rows(pool)
         .await?
@@ -120,7 +186,7 @@ pub async fn status(pool: &Pool, migrations: &[Migration]) -> Result<Status, Err
 }
 
 impl Status {
-    /// Whether the program can work with this database as it is.
+    /// Whether the program can work with this database as it is: nothing pending, unknown or edited.
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty() && self.edited.is_empty()
     }

@@ -12,6 +12,12 @@ use super::{
 use crate::{Dialect, Error};
 
 /// A connection lent to a unit of work. Queries reach it through [`on_conn!`](crate::on_conn).
+///
+/// It cannot be kept: the body borrows it. What a session can be set to outlives the unit of work on
+/// the connection, so a body sets nothing (`SET`, `PRAGMA`, temporary tables) that others would notice.
+///
+/// Where the dialects differ in more than Diesel can hide, match on the variants, as for SQL text in
+/// [`dialect`](Conn::dialect)'s terms. That is the exception, and each one needs a test on both.
 #[derive(Debug)]
 pub enum Conn {
     /// To SQLite in this process.
@@ -31,8 +37,12 @@ impl Conn {
 
     /// Runs SQL text without parameters or results, such as a schema change.
     ///
-    /// `Invalid` if it begins or ends a transaction, which is the pool's business. Dropping the future loses the
-    /// connection, and with it the unit of work.
+    /// The text may hold several statements, separated by semicolons. It is sent as it is: never put a
+    /// value into it that came from outside.
+    ///
+    /// `Invalid` if it begins with a word that begins or ends a transaction, which is the pool's
+    /// business; only the first word is looked at. Dropping the future loses the connection, and with
+    /// it the unit of work.
     pub async fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
         crate::on_conn!(self, |conn| conn.batch_execute(sql).await)
     }
@@ -104,6 +114,9 @@ impl Explain for PgConn {
 ///
 /// The body is compiled for each variant of [`Conn`], with `c` bound to that variant's connection, and gives a
 /// `QueryResult<T>`; the whole gives `Result<T, dbconn::Error>`. `RunQueryDsl` of `diesel_async` must be in scope.
+///
+/// The body is one expression that borrows `conn`, not a closure: `return` and `?` in it leave the
+/// function around. What it moves out of the function is moved once, since one variant runs.
 ///
 /// ```
 /// # use dbconn::{Conn, Error, on_conn};

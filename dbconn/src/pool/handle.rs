@@ -1,31 +1,20 @@
 //! What applications hold.
 
-use std::{
-    any::Any,
-    fmt,
-    future::pending,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc};
 
-use deadpool::managed::{Object, QueueMode, Timeouts};
+use deadpool::managed::{QueueMode, Timeouts};
 use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     conn::Conn,
-    manager::{Manager, Pooled, checked_out, spread},
+    lease::{Lease, in_place, on_blocking_thread},
+    manager::{Manager, checked_out},
     options::PoolOptions,
-    unit::{Again, Attempt, Failure, Mode, Work, WorkError, attempt, roll_back},
+    patience::Patience,
+    unit::{Again, Failure, Mode, Work, WorkError},
 };
 use crate::{Backend, Dialect, Endpoint, Error, ErrorKind, Location, Target};
-
-/// The pause before the second attempt is drawn from zero to this, and the range doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(4);
-
-/// The range of pauses grows no further than this.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// A pool of connections to one database, cheap to clone.
 ///
@@ -45,6 +34,20 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 ///
 /// **On SQLite a unit of work runs on one blocking thread as a whole**; see the decision record
 /// `docs/decisions/0001-one-hop-per-unit-of-work.md`. Writers of one pool wait for each other in order of arrival.
+///
+/// **The body owns what it uses**, for the same reason: the closure is `'static`, and so are its
+/// result and its error. Its error is any type that implements [`WorkError`].
+///
+/// **A connection is found dead when it is used**, not before: there is no test query ahead of each
+/// unit of work. When one turns out to be dead, the idle ones are closed with it, and the body runs
+/// again on a new one.
+///
+/// Which error comes back when there is no connection to work on: `Timeout` when none became free or
+/// could be opened in time, `Unavailable` when the server is away or the pool is closed, `Denied`
+/// when it refused the login, `Config` when it is not the server that was configured. All of these
+/// are `NotApplied`, and the body has not run.
+///
+/// Must be used from within a Tokio runtime with its timer enabled.
 #[derive(Clone)]
 pub struct Pool(Arc<Inner>);
 
@@ -56,7 +59,7 @@ struct Inner {
     writer: Option<Arc<Semaphore>>,
 }
 
-/// How a pool is doing.
+/// How a pool is doing. The numbers are taken one after the other, so under load they may not add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
     /// The most connections there can be.
@@ -73,6 +76,9 @@ impl Pool {
     /// A pool over the backend. Opens no connection yet, so the database need not be there.
     ///
     /// `Config` if the options or the target make no sense, such as root certificates that are none.
+    ///
+    /// Two pools over one SQLite file work, and so do two processes; only, their writers wait for each
+    /// other inside of SQLite, which is not fair.
     pub fn open(backend: Arc<dyn Backend>, options: PoolOptions) -> Result<Self, Error> {
         let refused = |why: &str| Error::new(ErrorKind::Config, "open", why);
         let target = backend.target();
@@ -112,6 +118,9 @@ impl Pool {
     ///
     /// For reading. A change made here is committed at once, statement by statement, and may be made twice: the body
     /// runs again on a conflict, and once more if the connection turns out to be dead.
+    ///
+    /// Dropping the future ends the body at its next `await`. On Postgres a statement under way may
+    /// still be carried out by the server.
     pub fn read<T, E, F>(&self, work: F) -> BoxFuture<'static, Result<T, E>>
     where
         for<'c> F:
@@ -124,7 +133,12 @@ impl Pool {
 
     /// Runs statements that all see the database as it was at one moment. Changes are refused as `Invalid`.
     ///
-    /// The body runs again on a conflict, and once more if the connection turns out to be dead.
+    /// The moment is that of the first statement. On SQLite a snapshot that stays open for long keeps the
+    /// write-ahead log from being folded back into the file, and on Postgres dead rows from being
+    /// removed; it holds up nobody.
+    ///
+    /// The body runs again on a conflict, and once more if the connection turns out to be dead. `Ok` or
+    /// `Err`, nothing is committed. Dropping the future ends the body at its next `await`.
     pub fn snapshot<T, E, F>(&self, work: F) -> BoxFuture<'static, Result<T, E>>
     where
         for<'c> F:
@@ -148,6 +162,7 @@ impl Pool {
     /// - **If a statement failed** and the body returned `Ok` all the same, nothing is committed: `Invalid`. Undo the
     ///   statement by a savepoint where that is wanted.
     /// - **Dropping the future** rolls back, unless the commit was already under way.
+    /// - **A deferred rule** is checked by the commit, and comes back as `Constraint` from there.
     ///
     /// Calling `write` from inside the body waits for a second connection: on SQLite in vain, until it times out.
     pub fn write<T, E, F>(&self, work: F) -> BoxFuture<'static, Result<T, E>>
@@ -161,6 +176,9 @@ impl Pool {
     }
 
     /// Asks the database for an answer, whatever it is: for health checks.
+    ///
+    /// Takes a connection like any other work, so a pool that is all in use answers `Timeout`: from
+    /// outside the two are the same.
     pub async fn check(&self) -> Result<(), Error> {
         self.read(async |conn: &mut Conn| conn.batch_execute("SELECT 1").await).await
     }
@@ -177,7 +195,8 @@ impl Pool {
     }
 
     /// Closes idle connections now and those in use when their work ends. Whoever asks for one from now on, or waits
-    /// for one, gets `Unavailable`. Idempotent.
+    /// for one, gets `Unavailable`, with `Retry::Never`. Idempotent, for all clones of this pool, and for
+    /// good. Does not wait: the work under way has ended when [`status`](Pool::status) says that none is open.
     pub fn close(&self) {
         self.0.connections.close();
         if let Some(writer) = &self.0.writer {
@@ -228,7 +247,7 @@ where
 {
     let _turn = pool.0.turn(mode).await.map_err(Failure::last)?;
     let pooled = pool.0.connections.get().await.map_err(|error| Failure::last(checked_out(error)))?;
-    let lease = Lease { pooled: Some(pooled), pool: pool.clone() };
+    let lease = Lease::new(pooled, pool.0.options.clock.clone());
     let result = match pool.dialect() {
         Dialect::Sqlite => on_blocking_thread(lease, mode, work).await,
         Dialect::Postgres => in_place(lease, mode, work).await,
@@ -238,128 +257,6 @@ where
         pool.0.connections.retain(|_, _| false);
     }
     result
-}
-
-/// A connection that is closed when dropped, unless it was given back.
-struct Lease {
-    pooled: Option<Object<Manager>>,
-    pool: Pool,
-}
-
-impl Lease {
-    fn conn(&mut self) -> &mut Conn {
-        let pooled: &mut Pooled = self.pooled.as_mut().expect("a lease holds its connection until it ends");
-        &mut pooled.conn
-    }
-
-    fn give_back(mut self) {
-        if let Some(pooled) = &mut self.pooled {
-            pooled.touch(&self.pool.0.options.clock);
-        }
-        // Dropping deadpool's guard returns the connection; dropping ours would close it.
-        drop(self.pooled.take());
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(pooled) = self.pooled.take() {
-            drop(Object::take(pooled));
-        }
-    }
-}
-
-/// Runs the attempt where it is. If this future is dropped, so is the lease, and the connection is closed.
-async fn in_place<T, E, F>(mut lease: Lease, mode: Mode, work: F) -> Result<T, Failure<E>>
-where
-    for<'c> F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send>,
-    E: WorkError,
-{
-    let Attempt { result, clean } = attempt(lease.conn(), mode, work, pending()).await;
-    if clean {
-        lease.give_back();
-    }
-    result.expect("nothing cancels this attempt but dropping it")
-}
-
-/// Runs the attempt on a thread for blocking work. If this future is dropped, the attempt is told and rolls back.
-async fn on_blocking_thread<T, E, F>(mut lease: Lease, mode: Mode, work: F) -> Result<T, Failure<E>>
-where
-    for<'c> F: AsyncFnOnce(&'c mut Conn) -> Result<T, E> + Work<'c, T, E, Fut: Send> + Clone + Send + 'static,
-    T: Send + 'static,
-    E: WorkError,
-{
-    type Panic = Box<dyn Any + Send>;
-    let (mut answer, answered) = oneshot::channel::<Result<Result<T, Failure<E>>, Panic>>();
-    tokio::task::spawn_blocking(move || {
-        let attempted = catch_unwind(AssertUnwindSafe(|| {
-            futures_executor::block_on(attempt(lease.conn(), mode, work, answer.closed()))
-        }));
-        let answer_with = match attempted {
-            Ok(Attempt { result, clean }) => {
-                if clean {
-                    lease.give_back();
-                }
-                result.map(Ok)
-            }
-            Err(panic) => {
-                // The data in memory must outlive a body's panic, so the connection is put in order, not closed.
-                let clean = futures_executor::block_on(roll_back(lease.conn(), mode));
-                if clean {
-                    lease.give_back();
-                }
-                Some(Err(panic))
-            }
-        };
-        if let Some(result) = answer_with {
-            // Nobody waits for it any more: it was too late to roll back.
-            let _ = answer.send(result);
-        }
-    });
-    match answered.await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => resume_unwind(panic),
-        Err(_) => {
-            Err(Failure::last(Error::new(ErrorKind::Unavailable, "wait", "the runtime is shutting down")))
-        }
-    }
-}
-
-/// How often to begin again, and after which pauses.
-struct Patience {
-    left: u32,
-    until: Instant,
-    range: Duration,
-    reconnects: u32,
-}
-
-impl Patience {
-    fn new(options: &PoolOptions) -> Self {
-        Self {
-            left: options.attempts.saturating_sub(1),
-            until: Instant::now() + options.retry_deadline,
-            range: FIRST_PAUSE,
-            reconnects: 1,
-        }
-    }
-
-    /// The pause before the next attempt; `None` if there is to be none.
-    fn pause(&mut self, again: Again) -> Option<Duration> {
-        match again {
-            Again::No => None,
-            Again::OnAnotherConnection => {
-                self.reconnects = self.reconnects.checked_sub(1)?;
-                Some(Duration::ZERO)
-            }
-            Again::AfterConflict => {
-                self.left = self.left.checked_sub(1)?;
-                // Drawn from the whole range, so that those who met once do not meet again.
-                let pause = self.range.mul_f64(spread());
-                self.range = (self.range * 2).min(LONGEST_PAUSE);
-                (Instant::now() + pause < self.until).then_some(pause)
-            }
-        }
-    }
 }
 
 impl fmt::Debug for Pool {

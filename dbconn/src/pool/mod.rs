@@ -3,9 +3,11 @@
 mod classify;
 mod conn;
 mod handle;
+mod lease;
 mod manager;
 mod nesting;
 mod options;
+mod patience;
 mod postgres;
 mod rows;
 mod sqlite;

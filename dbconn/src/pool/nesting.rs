@@ -13,6 +13,10 @@ use super::watch::Failed;
 use crate::ErrorKind;
 
 /// How deep a connection is in transactions. 1 is the unit of work, more are savepoints.
+///
+/// `AsyncConnection::transaction` on the connection inside of a unit of work sets a savepoint, releases
+/// it when its closure returns `Ok`, and goes back to it on `Err`. Outside of a transaction, as in
+/// `Pool::read`, it is refused as `Invalid`; where the engine has no savepoints, as `Unsupported`.
 #[derive(Debug)]
 pub struct Nesting {
     status: TransactionManagerStatus,

@@ -19,6 +19,12 @@ use super::{
 };
 
 /// Diesel's asynchronous Postgres connection, except that transactions are begun and ended by the pool alone.
+///
+/// Queries use the protocol's prepared statements, which Diesel keeps for each connection. A pooler
+/// between us and the server therefore has to keep a session together, or know of them.
+///
+/// Nothing is set on the session. Transactions say their isolation level when they begin:
+/// `REPEATABLE READ`, which in Postgres is a snapshot, and `READ ONLY` besides for `Pool::snapshot`.
 pub struct PgConn {
     inner: Box<AsyncPgConnection>,
     nesting: Nesting,

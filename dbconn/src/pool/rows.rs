@@ -18,7 +18,57 @@ pub const ROWS_PER_INSERT: usize = 500;
 /// Where [`each_row!`](crate::each_row) puts rows, and where back-pressure comes from.
 ///
 /// For each row `push` is called, and when `is_full` says so one of the two flushes, which waits until there is room
-/// again. When the rows have ended, what is left is flushed once. An error ends the query.
+/// again. When the rows have ended, what is left is flushed once. An error ends the query, without
+/// a flush, and is the error of the whole.
+///
+/// The body of a unit of work may run again. A sink that has handed rows to somebody who cannot give
+/// them back, such as a client, has to make the error final; see [`WorkError`](crate::WorkError).
+///
+/// ```
+/// use dbconn::{Conn, Error, ErrorKind, RowSink, each_row};
+/// use diesel::QueryDsl;
+/// use tokio::sync::mpsc;
+/// # diesel::table! { folders (id) { id -> Text, } }
+///
+/// /// Hands names on through a channel, whose capacity is the back-pressure.
+/// struct Names {
+///     next: Option<String>,
+///     to: mpsc::Sender<String>,
+/// }
+///
+/// fn gone<E>(_: E) -> Error {
+///     Error::new(ErrorKind::Other, "stream", "nobody reads any more")
+/// }
+///
+/// impl RowSink<String> for Names {
+///     fn push(&mut self, row: String) -> Result<(), Error> {
+///         self.next = Some(row);
+///         Ok(())
+///     }
+///
+///     fn is_full(&self) -> bool {
+///         self.next.is_some()
+///     }
+///
+///     async fn flush(&mut self) -> Result<(), Error> {
+///         match self.next.take() {
+///             Some(row) => self.to.send(row).await.map_err(gone),
+///             None => Ok(()),
+///         }
+///     }
+///
+///     fn flush_blocking(&mut self) -> Result<(), Error> {
+///         match self.next.take() {
+///             Some(row) => self.to.blocking_send(row).map_err(gone),
+///             None => Ok(()),
+///         }
+///     }
+/// }
+///
+/// async fn stream(conn: &mut Conn, names: &mut Names) -> Result<(), Error> {
+///     each_row!(conn, folders::table.select(folders::id), String, names)
+/// }
+/// ```
 pub trait RowSink<R> {
     /// Takes one row. Does not wait.
     fn push(&mut self, row: R) -> Result<(), Error>;
@@ -92,7 +142,25 @@ pub enum RowError {
 /// `#[diesel(treat_none_as_default_value = false)]`. No rows: no statement, and 0. Followed by
 /// `on_conflict_do_nothing`, rows that break a unique rule are left out and not counted.
 ///
-/// In a `write` all rows are inserted or none.
+/// In a `write` all rows are inserted or none. In a `read`, where nobody should insert, the statements
+/// before one that fails stay. The error is that of the statement, and the rest is not sent.
+///
+/// ```
+/// use dbconn::{Conn, Error, insert_all};
+/// # diesel::table! { folders (id) { id -> Text, name -> Nullable<Text>, } }
+///
+/// #[derive(diesel::Insertable)]
+/// #[diesel(table_name = folders, treat_none_as_default_value = false)]
+/// struct Folder {
+///     id: String,
+///     name: Option<String>,
+/// }
+///
+/// /// How many of them were not there yet.
+/// async fn import(conn: &mut Conn, folders: &[Folder]) -> Result<usize, Error> {
+///     insert_all!(conn, folders::table, folders, on_conflict_do_nothing)
+/// }
+/// ```
 #[macro_export]
 macro_rules! insert_all {
     ($conn:expr, $table:expr, $rows:expr) => {
@@ -129,7 +197,11 @@ macro_rules! insert_all {
 /// Streams the rows of a query into a [`RowSink`], never holding more than the sink does.
 ///
 /// `each_row!(conn, query, RowType, &mut sink)` gives `Result<(), dbconn::Error>`. The query is written once and
-/// compiled for each dialect.
+/// compiled for each dialect. Rows come in the order of the query, each once.
+///
+/// Use it in a `snapshot` for all that is larger than memory should hold; `load` collects. The
+/// connection is taken for as long as the sink takes, so a slow reader at its end holds a
+/// connection, and on SQLite a thread.
 #[macro_export]
 macro_rules! each_row {
     ($conn:expr, $query:expr, $row:ty, $sink:expr) => {

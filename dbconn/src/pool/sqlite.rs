@@ -30,12 +30,26 @@ use crate::Location;
 type OwnedRow =
     <<SqliteConnection as LoadConnection>::Row<'static, 'static> as IntoOwnedRow<'static, Sqlite>>::OwnedRow;
 
-/// How long SQLite itself waits for another process's lock before it answers `SQLITE_BUSY`.
+/// How long SQLite itself waits for another process's lock before it answers `SQLITE_BUSY`, which is a
+/// conflict to the pool and so begins the unit of work again.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A SQLite connection whose futures are ready at once: each statement runs on the thread that asks for it.
 ///
 /// That blocks the thread, so a unit of work on SQLite runs on a blocking thread as a whole; see [`Pool`](super::Pool).
+///
+/// Every connection is set up alike:
+///
+/// | Setting | Value | Why |
+/// |---|---|---|
+/// | `busy_timeout` | 5 s | another process may hold the lock; within one pool writers wait elsewhere |
+/// | `journal_mode` | `WAL` | readers and the writer do not wait for each other |
+/// | `synchronous` | `FULL` | with `NORMAL` the last commits are lost when the power fails |
+/// | `foreign_keys` | `ON` | SQLite's own default is that they do not hold |
+///
+/// A database in memory takes the first and the last: it has no log, and nothing to lose. Writers
+/// begin with `BEGIN IMMEDIATE`, so that two of them meet at the beginning and not in the middle. In
+/// a snapshot the connection refuses changes (`query_only`).
 pub struct SqliteConn {
     inner: SqliteConnection,
     nesting: Nesting,
@@ -43,6 +57,8 @@ pub struct SqliteConn {
 
 impl SqliteConn {
     /// Opens the database and sets what has to hold for every connection. Blocks.
+    ///
+    /// The observer is set last: what the set-up itself sends is nobody's statement.
     pub(crate) fn open(
         location: &Location,
         savepoints: bool,

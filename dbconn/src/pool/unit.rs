@@ -26,8 +26,34 @@ pub(crate) enum Mode {
 /// The pool asks [`database`](WorkError::database) whether the failure is a conflict or a lost connection, and then
 /// runs the body again. A body that must not run again, because it has begun to stream its result to somebody, wraps
 /// the error so that this answers `None`.
+///
+/// ```
+/// use dbconn::{Error, WorkError};
+///
+/// /// What can go wrong when somebody takes a seat.
+/// #[derive(Debug)]
+/// enum Refused {
+///     Taken,
+///     Database(Error),
+/// }
+///
+/// impl From<Error> for Refused {
+///     fn from(error: Error) -> Self {
+///         Self::Database(error)
+///     }
+/// }
+///
+/// impl WorkError for Refused {
+///     fn database(&self) -> Option<&Error> {
+///         match self {
+///             Self::Taken => None,
+///             Self::Database(error) => Some(error),
+///         }
+///     }
+/// }
+/// ```
 pub trait WorkError: From<Error> + Send + 'static {
-    /// The database's error, if that is the reason.
+    /// The database's error, if that is the reason. `Conflict` and `Unavailable` lead to another attempt.
     fn database(&self) -> Option<&Error>;
 }
 

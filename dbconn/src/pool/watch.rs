@@ -10,7 +10,8 @@ use std::{
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 
-/// Called with the text of each statement, without its bound values.
+/// Called with the text of each statement, without its bound values. See
+/// [`PoolOptions::observe`](crate::PoolOptions::observe).
 pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Whether a statement of the present unit of work has failed.
