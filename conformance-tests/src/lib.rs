@@ -97,13 +97,19 @@ macro_rules! mailer {
     };
 }
 
-/// Enrols a backend of connections: runs the whole suite against this [`dbconn::Harness`]. Needs the feature `dbconn`.
+/// Enrols a backend of connections: runs the whole suite against this [`dbconn::Harness`], or against each of several
+/// under a label of its own. Needs the feature `dbconn`.
 #[cfg(feature = "dbconn")]
 #[macro_export]
 macro_rules! dbconn {
     ($harness:expr) => {
+        $crate::dbconn!("" => $harness);
+    };
+    ($($label:literal => $harness:expr),+ $(,)?) => {
         fn main() -> std::process::ExitCode {
-            $crate::dbconn::main(env!("CARGO_PKG_NAME"), $harness)
+            let harnesses: &[(&str, std::sync::Arc<dyn $crate::dbconn::Harness>)] =
+                &[$(($label, std::sync::Arc::new($harness))),+];
+            $crate::dbconn::main(env!("CARGO_PKG_NAME"), harnesses)
         }
     };
 }

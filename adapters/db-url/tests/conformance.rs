@@ -1,22 +1,19 @@
 //! The suite over a SQLite file, and over Postgres without and with TLS.
 //!
 //! Postgres is taken from `TEST_POSTGRES_URL`, whose user must be allowed to make databases and roles, and TLS is tested
-//! with the authority in the PEM file `TEST_POSTGRES_CA`. The server has to accept both at the host of the URL; name it
-//! `localhost` to have the network faults tested under TLS too. Without the variables the cases are skipped.
+//! with the authority in the PEM file `TEST_POSTGRES_CA`. The server has to accept both at the host of the URL; let it be
+//! on this machine to have the network faults tested under TLS too. Without the variables the cases are skipped, which is
+//! a failure if `TEST_REQUIRE` names `postgres`.
 
-use std::{
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
 use async_trait::async_trait;
 use conformance_tests::{
     Absent,
-    dbconn::{Harness, Setting, cases},
-    run_all, trials,
+    dbconn::{Harness, Setting},
 };
 use db_url::{Postgres, PostgresOptions, Sqlite};
 use dbconn::{Conn, Error, Pool, PoolOptions, Roots, Tls};
@@ -77,35 +74,32 @@ async fn administer(server: &PostgresOptions, sql: String) {
     pool.read(run).await.expect("the user may make and drop databases");
 }
 
-fn server(tls: Result<Tls, Absent>) -> Arc<dyn Harness> {
-    let described = variable("TEST_POSTGRES_URL").and_then(|url| {
+/// The server of the environment, protected like this.
+fn server(tls: Result<Tls, Absent>) -> Server {
+    Server(variable("TEST_POSTGRES_URL").and_then(|url| {
         let url = Url::parse(&url).expect("TEST_POSTGRES_URL is a URL");
         let options = PostgresOptions::from_url(&url).expect("TEST_POSTGRES_URL is a Postgres URL");
         Ok(PostgresOptions { tls: tls?, ..options })
-    });
-    Arc::new(Server(described))
+    }))
 }
 
+/// TLS, believing the authority of the environment.
+fn verified() -> Result<Tls, Absent> {
+    let path = variable("TEST_POSTGRES_CA")?;
+    let pem = std::fs::read(path).expect("TEST_POSTGRES_CA can be read");
+    Ok(Tls::VerifyFull(Roots::Pem(pem)))
+}
+
+/// What the environment says; panics if it says nothing and Postgres is required.
 fn variable(name: &str) -> Result<String, Absent> {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the edge: the test is the program, and reads it once"
     )]
-    std::env::var(name).map_err(|_| Absent::because(format!("{name} is not set")))
+    let [value, required] = [name, "TEST_REQUIRE"].map(std::env::var);
+    let required = required.is_ok_and(|names| names.split(',').any(|name| name.trim() == "postgres"));
+    assert!(value.is_ok() || !required, "TEST_REQUIRE names postgres, and {name} is not set");
+    value.map_err(|_| Absent::because(format!("{name} is not set")))
 }
 
-fn main() -> ExitCode {
-    let roots = variable("TEST_POSTGRES_CA").map(|path| {
-        let pem = std::fs::read(path).expect("TEST_POSTGRES_CA can be read");
-        Tls::VerifyFull(Roots::Pem(pem))
-    });
-    let file: Arc<dyn Harness> = Arc::new(File);
-    // What TLS hides from the proxy is tested without it.
-    let in_sight = cases().into_iter().filter(|case| !case.name().contains("::a_commit_"));
-    let all = [
-        trials("sqlite", &file, cases()),
-        trials("postgres", &server(Ok(Tls::Off)), cases()),
-        trials("postgres-tls", &server(roots), in_sight),
-    ];
-    run_all(env!("CARGO_PKG_NAME"), all.into_iter().flatten().collect())
-}
+conformance_tests::dbconn!("sqlite" => File, "postgres" => server(Ok(Tls::Off)), "postgres-tls" => server(verified()));

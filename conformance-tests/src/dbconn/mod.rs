@@ -104,8 +104,8 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
     .concat()
 }
 
-/// Runs the suite for a package; called by `conformance_tests::dbconn!`.
-pub fn main(package: &str, harness: impl Harness) -> ExitCode {
-    let harness: Arc<dyn Harness> = Arc::new(harness);
-    run_all(package, trials("", &harness, cases()))
+/// Runs the suite for a package, against each harness under its label; called by `conformance_tests::dbconn!`.
+pub fn main(package: &str, harnesses: &[(&str, Arc<dyn Harness>)]) -> ExitCode {
+    let all = harnesses.iter().flat_map(|(label, harness)| trials(label, harness, cases()));
+    run_all(package, all.collect())
 }
