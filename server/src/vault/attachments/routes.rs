@@ -107,7 +107,7 @@ async fn upload_unannounced(
     while let Some(part) = form.next_field().await.map_err(|error| broken(&error))? {
         match part.name() {
             Some("key") => {
-                let text = part.text().await.map_err(|error| broken(&error))?;
+                let text = short_text(part).await?;
                 check_enc_string("key", &text)?;
                 key = Some(text);
             }
@@ -126,6 +126,18 @@ async fn upload_unannounced(
         }
     }
     Err(Error::invalid("data", "The form has no file."))
+}
+
+/// A part of a form that is not a file: at most 4 KiB.
+async fn short_text(mut part: Field<'_>) -> Result<String, Error> {
+    let mut text = Vec::new();
+    while let Some(piece) = part.chunk().await.map_err(|error| broken(&error))? {
+        text.extend_from_slice(&piece);
+        if text.len() > 4096 {
+            return Err(Error::TooLarge);
+        }
+    }
+    String::from_utf8(text).map_err(|_| unreadable())
 }
 
 /// The attachment with a link to its file.

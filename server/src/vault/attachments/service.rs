@@ -202,18 +202,30 @@ pub async fn remove(
     ciphers::find(conn, user, cipher).await?.ok_or(Error::NotFound)
 }
 
-/// Removes files that nothing refers to. Safe to run twice, and on several nodes.
-pub async fn remove_strays(app: &App, limit: usize) -> Result<usize, Error> {
+/// Removes files that nothing refers to. Safe to run twice, and on several nodes. A file that cannot be removed now is
+/// tried again in the next round, and does not keep the others.
+pub async fn remove_strays(app: &App, limit: usize) -> Result<(), Error> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let paths = app.db.read(async move |conn| store::strays(conn, limit).await).await?;
-    for path in &paths {
-        app.files.delete(&Key::parse(path)?).await?;
+    let strays = app.db.read(async move |conn| store::strays(conn, limit).await).await?;
+    let mut removed = Vec::with_capacity(strays.len());
+    let mut failure = None;
+    for (path, since) in strays {
+        match app.files.delete(&Key::parse(&path)?).await {
+            Ok(()) => removed.push((path, since)),
+            Err(error) => failure = Some(error),
+        }
     }
-    let removed = paths.len();
-    if removed > 0 {
-        app.db.write(async move |conn| store::forget_strays(conn, &paths).await).await?;
+    if !removed.is_empty() {
+        app.db
+            .write(async move |conn| {
+                for (path, since) in &removed {
+                    store::forget_stray(conn, path, *since).await?;
+                }
+                Ok::<_, dbconn::Error>(())
+            })
+            .await?;
     }
-    Ok(removed)
+    failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Removes announcements to which no file came within `patience`.

@@ -102,11 +102,13 @@ pub async fn unfinished(conn: &mut Conn, before: Timestamp) -> Result<Vec<Attach
         .await)
 }
 
-/// Says that nothing refers to this file any more.
+/// Says that nothing refers to this file any more. Said again, it counts from now.
 pub async fn strand(conn: &mut Conn, path: &str, now: Timestamp) -> Result<usize, Error> {
     on_conn!(conn, |c| diesel::insert_into(stray_files::table)
         .values((stray_files::path.eq(path), stray_files::since.eq(now)))
-        .on_conflict_do_nothing()
+        .on_conflict(stray_files::path)
+        .do_update()
+        .set(stray_files::since.eq(now))
         .execute(c)
         .await)
 }
@@ -153,19 +155,21 @@ pub async fn strand_by_user(conn: &mut Conn, user: &UserId, now: Timestamp) -> R
     strand!(conn, now, ciphers::user_id.eq(user))
 }
 
-/// Files that nothing refers to.
-pub async fn strays(conn: &mut Conn, limit: i64) -> Result<Vec<String>, Error> {
+/// Files that nothing refers to, and since when.
+pub async fn strays(conn: &mut Conn, limit: i64) -> Result<Vec<(String, Timestamp)>, Error> {
     on_conn!(conn, |c| stray_files::table
         .order(stray_files::path.asc())
         .limit(limit)
-        .select(stray_files::path)
+        .select((stray_files::path, stray_files::since))
         .load(c)
         .await)
 }
 
-/// These files are gone.
-pub async fn forget_strays(conn: &mut Conn, paths: &[String]) -> Result<usize, Error> {
-    on_conn!(conn, |c| diesel::delete(stray_files::table.filter(stray_files::path.eq_any(paths)))
-        .execute(c)
-        .await)
+/// This file is gone, unless it has been stranded again since.
+pub async fn forget_stray(conn: &mut Conn, path: &str, since: Timestamp) -> Result<usize, Error> {
+    on_conn!(conn, |c| diesel::delete(
+        stray_files::table.filter(stray_files::path.eq(path)).filter(stray_files::since.eq(since))
+    )
+    .execute(c)
+    .await)
 }

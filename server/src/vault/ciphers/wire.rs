@@ -173,6 +173,13 @@ impl CipherRequest {
         check_enc_string("name", &self.name)?;
         at_most("name", Some(&self.name), MAX_NAME)?;
         at_most("notes", self.notes.as_ref(), MAX_NOTES)?;
+        for (field, text) in [("notes", &self.notes), ("key", &self.key)] {
+            text.as_ref().map_or(Ok(()), |text| check_enc_string(field, text))?;
+        }
+        let reprompt = self.reprompt.unwrap_or_default();
+        if !(0..=1).contains(&reprompt) {
+            return Err(Error::invalid("reprompt", "The value must be 0 or 1."));
+        }
         let kind = Kind::from_number(self.kind)
             .ok_or_else(|| Error::invalid("type", "This type of item is not known."))?;
         let content = match kind {
@@ -195,7 +202,7 @@ impl CipherRequest {
             content: content::normalize(kind, content.unwrap_or_default())?,
             fields: content::normalize_fields(self.fields)?,
             password_history: content::normalize_history(self.password_history)?,
-            reprompt: self.reprompt.unwrap_or_default(),
+            reprompt,
             created_at: now,
             revised_at: now,
             deleted_at: None,

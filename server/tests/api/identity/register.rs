@@ -136,7 +136,7 @@ async fn a_token_is_good_for_half_an_hour_and_one_address() {
         &client.post(FINISH, with_token("alice@vault.example", &tampered)).await,
         "emailVerificationToken",
     );
-    app.advance(std::time::Duration::from_secs(31 * 60));
+    app.advance(std::time::Duration::from_mins(31));
     assert_refused(
         &client.post(FINISH, with_token("alice@vault.example", &token)).await,
         "emailVerificationToken",

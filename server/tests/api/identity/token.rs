@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Answer, Client, TestApp};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 async fn refresh(client: &Client, token: &str) -> Answer {
     client.form("/identity/connect/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
@@ -120,7 +120,7 @@ async fn an_expired_or_tampered_access_token_is_refused() {
     assert_eq!(mallory.get("/api/accounts/profile").await.status, StatusCode::UNAUTHORIZED);
 
     alice.get("/api/accounts/profile").await.ok();
-    app.advance(Duration::from_secs(2 * 60 * 60));
+    app.advance(Duration::from_hours(2));
     assert_eq!(alice.get("/api/accounts/profile").await.status, StatusCode::UNAUTHORIZED);
 }
 

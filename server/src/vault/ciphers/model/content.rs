@@ -100,10 +100,23 @@ pub fn normalize_fields(fields: Option<Value>) -> Result<Option<String>, Error> 
         name: Option<String>,
         value: Option<String>,
         #[serde(rename = "type")]
-        kind: u8,
+        kind: FieldKind,
         linked_id: Option<i64>,
     }
     list::<Field>("fields", fields)
+}
+
+/// 0 text, 1 hidden, 2 boolean, 3 linked to another field.
+#[derive(Deserialize)]
+#[serde(try_from = "u8")]
+struct FieldKind;
+
+impl TryFrom<u8> for FieldKind {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        if number <= 3 { Ok(Self) } else { Err("there are four types of fields, 0 to 3") }
+    }
 }
 
 /// Checks earlier passwords; an empty list is none.
@@ -231,6 +244,8 @@ mod tests {
             normalize_fields(Some(json!([{ "type": "0" }]))),
             Err(Error::Invalid { field, .. }) if field == "fields[0].type"
         ));
+        assert!(normalize_fields(Some(json!([{ "type": 3 }]))).is_ok());
+        assert!(normalize_fields(Some(json!([{ "type": 4 }]))).is_err());
     }
 
     #[test]
