@@ -17,7 +17,7 @@ use std::{
 
 use async_trait::async_trait;
 use conformance_tests::{
-    Absent, Verdict,
+    Absent, Case, Verdict,
     dbconn::{Body, Harness, Setting, cases},
 };
 use dbconn::{
@@ -362,7 +362,7 @@ const UNBROKEN: [&str; 6] = [
 #[test]
 fn every_case_is_shown_to_fail_or_named() {
     let named = |name| CAUGHT.contains(&name) != UNBROKEN.contains(&name);
-    let cases: Vec<_> = cases().iter().map(|case| case.name()).collect();
+    let cases: Vec<_> = cases().iter().map(Case::name).collect();
     let unnamed: Vec<_> = cases.iter().filter(|name| !named(**name)).collect();
     assert!(unnamed.is_empty(), "neither broken nor named, or both: {unnamed:?}");
     assert!(UNBROKEN.iter().all(|name| cases.contains(name)), "a case was renamed");

@@ -41,8 +41,9 @@ impl Harness for Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("conformance_{}_{number}", std::process::id());
         // A database under this name can only be left over from a run that was killed.
-        administer(&server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
-        administer(&server, format!("CREATE DATABASE {name}")).await;
+        let anew =
+            [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")];
+        administer(&server, anew.into()).await;
         let backend = Postgres::new(PostgresOptions { database: name.clone(), ..server.clone() });
         Ok(Setting::new(backend, Database { server, name }))
     }
@@ -61,16 +62,22 @@ impl Drop for Database {
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let sql = format!("DROP DATABASE {name} WITH (FORCE)");
-            runtime.expect("a runtime can be built").block_on(administer(&server, sql));
+            runtime.expect("a runtime can be built").block_on(administer(&server, vec![sql]));
         });
         dropping.join().expect("the database can be dropped");
     }
 }
 
-async fn administer(server: &PostgresOptions, sql: String) {
+/// Runs these statements one by one, with one login for all of them.
+async fn administer(server: &PostgresOptions, statements: Vec<String>) {
     let backend = Arc::new(Postgres::new(server.clone()));
     let pool = Pool::open(backend, PoolOptions::default()).expect("a pool opens");
-    let run = async move |conn: &mut Conn| -> Result<(), Error> { conn.batch_execute(&sql).await };
+    let run = async move |conn: &mut Conn| -> Result<(), Error> {
+        for sql in statements {
+            conn.batch_execute(&sql).await?;
+        }
+        Ok(())
+    };
     pool.read(run).await.expect("the user may make and drop databases");
 }
 
