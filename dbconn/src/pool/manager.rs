@@ -23,6 +23,10 @@ use crate::{
     Server, Tls, Verdict,
 };
 
+/// A server that acknowledges nothing for this long is gone, and so is the connection: without it, a network that falls
+/// silent would hold a unit of work until the operating system gives up, a quarter of an hour later.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// deadpool's view of a [`Backend`].
 #[derive(Debug)]
 pub(crate) struct Manager {
@@ -139,7 +143,9 @@ impl Manager {
             .dbname(&server.database)
             .user(&credentials.user)
             .password(credentials.password.expose())
-            .application_name(&server.application_name);
+            .application_name(&server.application_name)
+            .keepalives_idle(SILENCE)
+            .tcp_user_timeout(SILENCE);
         let failed = |error| classify::connect(&error);
         let set_up = if let Some(Encryption(tls)) = &self.tls {
             config.ssl_mode(SslMode::Require);

@@ -4,8 +4,6 @@
 //! The database is a Postgres at the other end of a line that can be cut.
 
 mod line;
-#[path = "../nodes/postgres.rs"]
-mod postgres;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use undercroft::app::{App, AppState};
 use undercroft::jobs::{self, Jobs};
 
-use crate::support::{Answer, Client, ENC, OTHER, TestApp};
+use crate::support::{Answer, Client, ENC, OTHER, TestApp, postgres};
 
 /// Long enough for every answer on a busy machine; what takes longer hangs.
 const BOUND: Duration = Duration::from_mins(1);

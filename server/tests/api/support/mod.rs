@@ -3,6 +3,8 @@
 mod app;
 mod client;
 mod database;
+#[path = "../../nodes/postgres.rs"]
+pub(crate) mod postgres;
 
 pub(crate) use app::{Choice, TestApp};
 pub(crate) use client::{Answer, Client, registration};
