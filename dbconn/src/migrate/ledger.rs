@@ -41,11 +41,16 @@ pub(super) async fn create(pool: &Pool) -> Result<(), Error> {
     loop {
         let created = pool.write(async |conn: &mut Conn| conn.batch_execute(CREATE).await).await;
         match created {
-            // Postgres does not wait for another's `IF NOT EXISTS`: the loser breaks a unique rule of the catalogue.
-            Err(error) if error.is_unique_violation() && attempts < CREATE_ATTEMPTS => attempts += 1,
+            Err(error) if may_be_a_race(&error) && attempts < CREATE_ATTEMPTS => attempts += 1,
             created => return created,
         }
     }
+}
+
+/// Postgres looks for the table first and creates it then, also with `IF NOT EXISTS`: of two at once the loser is told
+/// that it breaks a unique rule of the catalogue, or that the table is already there.
+fn may_be_a_race(error: &Error) -> bool {
+    error.is_unique_violation() || *error.kind() == ErrorKind::Invalid
 }
 
 /// All rows; none if there is no table.
