@@ -46,6 +46,8 @@ missing_packages() { # WITH_CLIENTS
     postgres_bin >/dev/null || echo postgresql
     # For the certificates of the throw-away database only; nothing links to it.
     command -v openssl >/dev/null || echo openssl
+    # To see in which order files reach the disk.
+    command -v strace >/dev/null || echo strace
     # The client brings its own node; npm needs the one of the system, of any age.
     [ "$1" != true ] || command -v npm >/dev/null || echo npm
 }

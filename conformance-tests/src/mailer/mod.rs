@@ -1,4 +1,4 @@
-//! The suite for [`mailer`](::mailer): what the documentation of `Backend` says, executable.
+//! The suite for the crate `mailer`: what the documentation of its `Backend` says, executable.
 //!
 //! Each case opens a backend of its own, hands mails over and looks at what the observer reads back. Bytes are
 //! compared one by one, except that a backend without `keeps_message_id` may replace `Message-ID` and `Date`.
