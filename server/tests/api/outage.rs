@@ -217,6 +217,19 @@ async fn a_file_whose_arrival_could_not_be_recorded_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn a_sync_that_cannot_begin_is_a_503() {
+    let Some(remote) = Remote::new().await else { return };
+    let alice = remote.user("alice").await;
+    // The caller has been looked up by then.
+    remote.line.cut(Trap::Before("FROM \"folders\""), State::Down);
+    assert_unavailable(&soon(alice.get("/api/sync")).await);
+    assert!(!remote.line.is_set(), "the line was not cut");
+
+    remote.line.set(State::Up);
+    assert_eq!(counts(&sync(&alice).await), (0, 0, 0));
+}
+
+#[tokio::test]
 async fn a_sync_that_breaks_off_never_looks_complete() {
     let Some(remote) = Remote::new().await else { return };
     let alice = remote.user("alice").await;

@@ -27,9 +27,15 @@ pub struct Request {
 
 /// Writes one complete sync.
 ///
-/// Not to be repeated once it has begun, since the client has read the beginning: a conflict then ends the answer.
-pub async fn write(conn: &mut Conn, request: &Request, body: JsonWriter) -> Result<(), Error> {
+/// Once `begin` has given the writer, the client reads along and nothing can be repeated: a conflict then ends the
+/// answer. An error before that is an ordinary one.
+pub async fn write(
+    conn: &mut Conn,
+    request: &Request,
+    begin: impl FnOnce() -> Result<JsonWriter, Error> + Send,
+) -> Result<(), Error> {
     let folders = folders::by_user(conn, &request.user.id).await?;
+    let body = begin()?;
     let mut sink = Sink { body, base: &request.base, pending: None, first: true };
 
     sink.body.raw("{\"profile\":");
