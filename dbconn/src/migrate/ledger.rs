@@ -21,9 +21,6 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS dbconn_ledger (\
     migration TEXT NOT NULL, step TEXT NOT NULL, digest TEXT NOT NULL, applied_at BIGINT NOT NULL, \
     PRIMARY KEY (migration, step))";
 
-/// How often to try to create the table when other nodes create it at the same time.
-const CREATE_ATTEMPTS: u32 = 5;
-
 /// One step that was carried out.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = dbconn_ledger, treat_none_as_default_value = false)]
@@ -36,21 +33,24 @@ pub(super) struct Row {
 }
 
 /// Creates the table if it is not there.
+///
+/// Postgres looks for the table first and creates it then, also with `IF NOT EXISTS`. Of two nodes at once the loser
+/// waits for the winner, and is then told in one of several ways that the table, its type or its key is there
+/// already. So what counts is whether there is a table afterwards.
 pub(super) async fn create(pool: &Pool) -> Result<(), Error> {
-    let mut attempts = 1;
-    loop {
-        let created = pool.write(async |conn: &mut Conn| conn.batch_execute(CREATE).await).await;
-        match created {
-            Err(error) if may_be_a_race(&error) && attempts < CREATE_ATTEMPTS => attempts += 1,
-            created => return created,
-        }
+    let created = pool.write(async |conn: &mut Conn| conn.batch_execute(CREATE).await).await;
+    match created {
+        Err(_) if is_there(pool).await => Ok(()),
+        created => created,
     }
 }
 
-/// Postgres looks for the table first and creates it then, also with `IF NOT EXISTS`: of two at once the loser is told
-/// that it breaks a unique rule of the catalogue, or that the table is already there.
-fn may_be_a_race(error: &Error) -> bool {
-    error.is_unique_violation() || *error.kind() == ErrorKind::Invalid
+async fn is_there(pool: &Pool) -> bool {
+    pool.read(async |conn: &mut Conn| {
+        on_conn!(conn, |c| dbconn_ledger::table.select(Row::as_select()).limit(1).load(c).await)
+    })
+    .await
+    .is_ok()
 }
 
 /// All rows; none if there is no table.
