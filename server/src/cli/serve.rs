@@ -1,5 +1,6 @@
 //! `undercroft serve`
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,12 +96,15 @@ async fn accept(
 /// What the operator needs to know, on standard output; the log goes to standard error.
 fn announce(config: &Config, address: SocketAddr, settings: &Settings) {
     let scheme = if config.tls == Tls::Off { "http" } else { "https" };
-    println!("listening on {scheme}://{address} as {}", settings.base());
+    let mut lines = vec![format!("listening on {scheme}://{address} as {}", settings.base())];
     if config.tls == Tls::SelfSigned {
         let authority = tls::authority_file(&config.data.join("tls"));
-        println!("clients must trust it: export NODE_EXTRA_CA_CERTS={}", authority.display());
+        lines.push(format!("clients must trust it: export NODE_EXTRA_CA_CERTS={}", authority.display()));
     }
-    println!("make an account: undercroft account create --data {} --email <address>", config.data.display());
+    let data = config.data.display();
+    lines.push(format!("make an account: undercroft account create --data {data} --email <address>\n"));
+    // Nobody may be reading any more, and that is no reason to stop serving.
+    let _ = std::io::stdout().write_all(lines.join("\n").as_bytes());
 }
 
 /// Waits for an interrupt or the request to terminate.

@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 const README: &str = include_str!("../../../README.md");
 
@@ -75,8 +75,10 @@ impl Tour {
     }
 }
 
-/// A process that ends with the test.
-struct Running(Child);
+/// A process that ends with the test, and what it prints.
+struct Running(Child, #[expect(dead_code, reason = "kept open for as long as the process runs")] Lines);
+
+type Lines = std::io::Lines<BufReader<ChildStdout>>;
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -89,9 +91,9 @@ fn start(tour: &Tour) -> Running {
     // `exec`, so that killing bash kills the server.
     let script = blocks("sh server").replacen("cargo", "exec cargo", 1);
     let mut child = tour.bash(&script).stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let running = Running(child);
-    let listens = lines.map_while(Result::ok).any(|line| line.starts_with("listening on https://"));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let listens = lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("listening on https://"));
+    let running = Running(child, lines);
     assert!(listens, "the server ended before it listened");
     running
 }
