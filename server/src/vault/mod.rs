@@ -11,6 +11,9 @@ use axum::Router;
 
 use crate::app::AppState;
 
+/// Ids in one statement: both databases limit the number of values.
+const IDS: usize = 500;
+
 /// Routes below `/api`.
 pub fn router() -> Router<AppState> {
     Router::new()

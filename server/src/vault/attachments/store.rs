@@ -13,9 +13,7 @@ use crate::files::ATTACHMENTS;
 use crate::ids::{AttachmentId, CipherId, UserId};
 use crate::schema::{attachments, ciphers, stray_files};
 use crate::time::Timestamp;
-
-/// Ids in one statement: both databases limit the number of values.
-const IDS: usize = 500;
+use crate::vault::IDS;
 
 /// One attachment of an item of the user.
 pub async fn find(

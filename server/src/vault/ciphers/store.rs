@@ -11,10 +11,8 @@ use super::model::{Cipher, Mark, Row, View};
 use crate::ids::{CipherId, FolderId, UserId};
 use crate::schema::{attachments, cipher_marks, ciphers};
 use crate::time::Timestamp;
+use crate::vault::IDS;
 use crate::vault::attachments::model::Attachment;
-
-/// Ids in one statement: both databases limit the number of values.
-const IDS: usize = 500;
 
 /// The join behind every view: an item, its owner's notes, its uploaded files, ordered by item.
 macro_rules! views {
@@ -32,6 +30,15 @@ macro_rules! views {
             .filter(ciphers::user_id.eq($user))
             .order(ciphers::id.asc())
             .select((Cipher::as_select(), Option::<Mark>::as_select(), Option::<Attachment>::as_select()))
+    };
+}
+
+/// What the user has noted about these items.
+macro_rules! marks {
+    ($user:expr, $ids:expr) => {
+        cipher_marks::table
+            .filter(cipher_marks::user_id.eq($user))
+            .filter(cipher_marks::cipher_id.eq_any($ids))
     };
 }
 
@@ -127,14 +134,10 @@ pub async fn set_archived(
 ) -> Result<usize, Error> {
     let mut changed = 0;
     for ids in ids.chunks(IDS) {
-        changed += on_conn!(conn, |c| diesel::update(
-            cipher_marks::table
-                .filter(cipher_marks::user_id.eq(user))
-                .filter(cipher_marks::cipher_id.eq_any(ids))
-        )
-        .set(cipher_marks::archived_at.eq(archived_at))
-        .execute(c)
-        .await)?;
+        changed += on_conn!(conn, |c| diesel::update(marks!(user, ids))
+            .set(cipher_marks::archived_at.eq(archived_at))
+            .execute(c)
+            .await)?;
     }
     Ok(changed)
 }
@@ -148,14 +151,10 @@ pub async fn set_folder(
 ) -> Result<usize, Error> {
     let mut changed = 0;
     for ids in ids.chunks(IDS) {
-        changed += on_conn!(conn, |c| diesel::update(
-            cipher_marks::table
-                .filter(cipher_marks::user_id.eq(user))
-                .filter(cipher_marks::cipher_id.eq_any(ids))
-        )
-        .set(cipher_marks::folder_id.eq(folder))
-        .execute(c)
-        .await)?;
+        changed += on_conn!(conn, |c| diesel::update(marks!(user, ids))
+            .set(cipher_marks::folder_id.eq(folder))
+            .execute(c)
+            .await)?;
     }
     Ok(changed)
 }
@@ -164,13 +163,7 @@ pub async fn set_folder(
 pub async fn delete(conn: &mut Conn, user: &UserId, ids: &[CipherId]) -> Result<usize, Error> {
     let mut removed = 0;
     for ids in ids.chunks(IDS) {
-        on_conn!(conn, |c| diesel::delete(
-            cipher_marks::table
-                .filter(cipher_marks::user_id.eq(user))
-                .filter(cipher_marks::cipher_id.eq_any(ids))
-        )
-        .execute(c)
-        .await)?;
+        on_conn!(conn, |c| diesel::delete(marks!(user, ids)).execute(c).await)?;
         removed += on_conn!(conn, |c| diesel::delete(
             ciphers::table.filter(ciphers::user_id.eq(user)).filter(ciphers::id.eq_any(ids))
         )

@@ -40,10 +40,8 @@ pub async fn delete(
     now: Timestamp,
 ) -> Result<usize, dbconn::Error> {
     let owned = store::owned(conn, user, ids).await?;
-    for id in &owned {
-        store::empty(conn, id).await?;
-        store::delete(conn, user, id).await?;
-    }
+    store::empty(conn, &owned).await?;
+    store::delete(conn, user, &owned).await?;
     if !owned.is_empty() {
         users::touch(conn, user, now).await?;
     }

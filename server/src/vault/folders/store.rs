@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 use super::model::Folder;
 use crate::ids::{FolderId, UserId};
 use crate::schema::{cipher_marks, folders};
+use crate::vault::IDS;
 
 /// All folders of a user.
 pub async fn by_user(conn: &mut Conn, user: &UserId) -> Result<Vec<Folder>, Error> {
@@ -42,21 +43,31 @@ pub async fn rename(conn: &mut Conn, folder: &Folder) -> Result<usize, Error> {
         .await)
 }
 
-/// Takes the items out of a folder.
-pub async fn empty(conn: &mut Conn, id: &FolderId) -> Result<usize, Error> {
-    on_conn!(conn, |c| diesel::update(cipher_marks::table.filter(cipher_marks::folder_id.eq(id)))
+/// Takes the items out of folders.
+pub async fn empty(conn: &mut Conn, ids: &[FolderId]) -> Result<usize, Error> {
+    let mut emptied = 0;
+    for ids in ids.chunks(IDS) {
+        emptied += on_conn!(conn, |c| diesel::update(
+            cipher_marks::table.filter(cipher_marks::folder_id.eq_any(ids))
+        )
         .set(cipher_marks::folder_id.eq(None::<FolderId>))
         .execute(c)
-        .await)
+        .await)?;
+    }
+    Ok(emptied)
 }
 
-/// Removes a folder of a user.
-pub async fn delete(conn: &mut Conn, user: &UserId, id: &FolderId) -> Result<usize, Error> {
-    on_conn!(conn, |c| diesel::delete(
-        folders::table.filter(folders::user_id.eq(user)).filter(folders::id.eq(id))
-    )
-    .execute(c)
-    .await)
+/// Removes folders of a user.
+pub async fn delete(conn: &mut Conn, user: &UserId, ids: &[FolderId]) -> Result<usize, Error> {
+    let mut removed = 0;
+    for ids in ids.chunks(IDS) {
+        removed += on_conn!(conn, |c| diesel::delete(
+            folders::table.filter(folders::user_id.eq(user)).filter(folders::id.eq_any(ids))
+        )
+        .execute(c)
+        .await)?;
+    }
+    Ok(removed)
 }
 
 /// Removes all folders of a user.
@@ -66,10 +77,15 @@ pub async fn delete_by_user(conn: &mut Conn, user: &UserId) -> Result<usize, Err
 
 /// Those of `ids` that are folders of the user.
 pub async fn owned(conn: &mut Conn, user: &UserId, ids: &[FolderId]) -> Result<Vec<FolderId>, Error> {
-    on_conn!(conn, |c| folders::table
-        .filter(folders::user_id.eq(user))
-        .filter(folders::id.eq_any(ids))
-        .select(folders::id)
-        .load(c)
-        .await)
+    let mut owned = Vec::new();
+    for ids in ids.chunks(IDS) {
+        let found: Vec<FolderId> = on_conn!(conn, |c| folders::table
+            .filter(folders::user_id.eq(user))
+            .filter(folders::id.eq_any(ids))
+            .select(folders::id)
+            .load(c)
+            .await)?;
+        owned.extend(found);
+    }
+    Ok(owned)
 }
