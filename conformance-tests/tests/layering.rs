@@ -88,8 +88,11 @@ impl Role {
             Self::Contract => {
                 Some(format!("a contract imports no crate of the workspace, and {dependency} is one"))
             }
-            Self::Adapter(contract) => (dependency != contract)
-                .then(|| format!("an adapter imports {contract} alone, not {dependency}")),
+            Self::Adapter(contract) => {
+                let sibling = Self::of(&format!("adapters/{dependency}")) == Some(self);
+                (dependency != contract && !sibling)
+                    .then(|| format!("an adapter imports {contract} and its adapters alone, not {dependency}"))
+            }
             Self::Suites => (!is_contract && !optional).then(|| {
                 format!("the suites import contracts alone; {dependency} may be optional or for tests")
             }),
@@ -326,20 +329,21 @@ fn a_contract_may_not_name_a_cloud_or_a_framework() {
 }
 
 #[test]
-fn an_adapter_may_import_its_contract_alone() {
+fn an_adapter_may_import_its_contract_and_siblings_alone() {
     let folder = "adapters/fs-local";
     assert_told(
         folder,
         "fs-local",
         "[dependencies]\nmailer.workspace = true",
-        "an adapter imports persistent-fs alone, not mailer",
+        "an adapter imports persistent-fs and its adapters alone, not mailer",
     );
     assert_told(
         folder,
         "fs-local",
-        "[dependencies]\nundercroft-fs-memory = \"1\"",
-        "an adapter imports persistent-fs alone, not fs-memory",
+        "[dependencies]\nundercroft-mail-memory = \"1\"",
+        "an adapter imports persistent-fs and its adapters alone, not mail-memory",
     );
+    assert_told(folder, "fs-local", "[dependencies]\nundercroft-fs-memory = \"1\"", "");
     assert_told(folder, "fs-local", "[dependencies]\nundercroft-persistent-fs = \"1\"", "");
     assert_told(folder, "fs-local", "[dev-dependencies]\nconformance-tests.workspace = true", "");
 }

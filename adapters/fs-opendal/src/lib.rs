@@ -1,0 +1,3 @@
+//! Any opendal::Operator as a persistent-fs backend.
+
+#![deny(missing_docs)]

@@ -1,0 +1,3 @@
+//! persistent-fs on Amazon S3 and servers that speak its protocol.
+
+#![deny(missing_docs)]
