@@ -90,8 +90,9 @@ impl Role {
             }
             Self::Adapter(contract) => {
                 let sibling = Self::of(&format!("adapters/{dependency}")) == Some(self);
-                (dependency != contract && !sibling)
-                    .then(|| format!("an adapter imports {contract} and its adapters alone, not {dependency}"))
+                (dependency != contract && !sibling).then(|| {
+                    format!("an adapter imports {contract} and its adapters alone, not {dependency}")
+                })
             }
             Self::Suites => (!is_contract && !optional).then(|| {
                 format!("the suites import contracts alone; {dependency} may be optional or for tests")
