@@ -67,7 +67,8 @@ macro_rules! persistent_fs {
     };
 }
 
-/// Lists the cases of one group: a prefix for the names, optionally the [`Need`] they share, then the functions.
+/// Lists the cases of one group: a prefix for the names, optionally the [`Need`] they share or the word `heavy`, then
+/// the functions.
 ///
 /// ```ignore
 /// pub(super) fn cases() -> Vec<Case<dyn Harness>> {
@@ -83,6 +84,11 @@ macro_rules! cases {
         vec![$(
             $crate::Case::new(concat!($group, "::", stringify!($case)), |harness| Box::pin($case(harness)))
                 .needing($need)
+        ),+]
+    };
+    ($group:literal heavy; $($case:ident),+ $(,)?) => {
+        vec![$(
+            $crate::Case::new(concat!($group, "::", stringify!($case)), |harness| Box::pin($case(harness))).heavy()
         ),+]
     };
 }

@@ -74,6 +74,7 @@ pub struct Case<H: ?Sized> {
     name: &'static str,
     run: for<'a> fn(&'a H) -> Running<'a, ()>,
     need: Option<Need<H>>,
+    heavy: bool,
 }
 
 impl<H: ?Sized> Clone for Case<H> {
@@ -98,7 +99,7 @@ pub enum Verdict {
 impl<H: ?Sized> Case<H> {
     /// A case with its full name, such as `files::create::exactly_one_of_32_wins`. Written by `cases!`.
     pub fn new(name: &'static str, run: for<'a> fn(&'a H) -> Running<'a, ()>) -> Self {
-        Self { name, run, need: None }
+        Self { name, run, need: None, heavy: false }
     }
 
     /// The same case, turned round where `need` is not declared.
@@ -106,6 +107,19 @@ impl<H: ?Sized> Case<H> {
     pub fn needing(mut self, need: Need<H>) -> Self {
         self.need = Some(need);
         self
+    }
+
+    /// The same case, left out where the suite runs again through a layer: it takes long, and is about how much the
+    /// backend does rather than about what.
+    #[must_use]
+    pub fn heavy(mut self) -> Self {
+        self.heavy = true;
+        self
+    }
+
+    /// Whether the case is left out where the suite runs again through a layer.
+    pub fn is_heavy(&self) -> bool {
+        self.heavy
     }
 
     /// The full name.

@@ -8,20 +8,26 @@ use persistent_fs::{
     Backend, Error, ErrorKind, Key, Meta, Outcome, Prefix, ReadOptions, Result, WriteOptions,
 };
 
-use super::{Fixture, Harness};
+use super::{Fixture, Harness, Scale};
 use crate::{Absent, Need};
 
 /// An empty store, opened for one case.
 pub(super) struct Bench {
     pub(super) fixture: Box<dyn Fixture>,
     pub(super) files: Arc<dyn Backend>,
+    scale: Scale,
 }
 
 impl Bench {
     pub(super) async fn open(harness: &dyn Harness) -> Result<Self, Absent> {
         let fixture = harness.open().await?;
         let files = fixture.backend();
-        Ok(Self { fixture, files })
+        Ok(Self { fixture, files, scale: harness.scale() })
+    }
+
+    /// A number for the full scale, and one for stores that cost money or are slow.
+    pub(super) fn scaled(&self, full: usize, small: usize) -> usize {
+        self.scale.pick(full, small)
     }
 
     /// Writes and demands success.

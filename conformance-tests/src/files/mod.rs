@@ -24,11 +24,44 @@ pub use link_tokens::signer;
 
 use crate::{Absent, Case, run_all, trials};
 
+/// How much a case may ask of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scale {
+    /// A store that is near and free: thousands of objects, hundreds of rounds.
+    #[default]
+    Full,
+    /// A store that costs money or is slow: just enough to cross each border, such as that of a page or a part.
+    Small,
+}
+
+impl Scale {
+    /// One of two sizes, whichever this scale allows.
+    pub fn pick<T>(self, full: T, small: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Small => small,
+        }
+    }
+}
+
 /// What a file adapter must offer to be tested.
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {
     /// A new and empty store that nobody else uses, or why there can be none here.
+    ///
+    /// It may be a part of a larger store, such as a folder in a bucket, if what is listed, deleted and swept through
+    /// it is that part alone: cases delete everything they find, and sweep away what was left behind this moment.
     async fn open(&self) -> Result<Box<dyn Fixture>, Absent>;
+
+    /// How much a case may ask of this store. Every case runs at every scale, with smaller numbers.
+    fn scale(&self) -> Scale {
+        Scale::Full
+    }
+
+    /// What cases with randomness begin with. Their failures name it, so that a run can be repeated exactly.
+    fn seed(&self) -> u64 {
+        1
+    }
 
     /// A backend whose credentials or root are wrong, so that no operation can succeed.
     async fn open_broken(&self) -> Result<Arc<dyn Backend>, Absent> {
@@ -50,6 +83,12 @@ pub trait Fixture: Send + Sync {
     /// The names of all that is really stored, in any order: objects, and whatever uploads have left behind.
     async fn raw_entries(&self) -> Result<Vec<String>, Absent> {
         Err(Absent::hook("raw_entries"))
+    }
+
+    /// How many descriptors this store holds open at the moment, beyond what it holds while idle. For stores that live
+    /// in this process and can tell their own descriptors from others.
+    async fn descriptors(&self) -> Result<usize, Absent> {
+        Err(Absent::hook("descriptors"))
     }
 
     /// Checks a token as the application that serves this store's links would. For stores with [`signer`]'s links.
@@ -83,11 +122,13 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
     .concat()
 }
 
-/// Runs the suite against an adapter, and again through the prefix layer. Written by `persistent_fs!`.
+/// Runs the suite against an adapter, and again, without the heavy cases, through the prefix layer. Written by
+/// `persistent_fs!`.
 pub fn main(package: &str, harness: impl Harness) -> ExitCode {
     let harness: Arc<dyn Harness> = Arc::new(harness);
     let prefixed: Arc<dyn Harness> = Arc::new(through_prefix::ThroughPrefix(Arc::clone(&harness)));
     let mut all = trials("", &harness, cases());
-    all.extend(trials("through_prefix", &prefixed, cases()));
+    let light = cases().into_iter().filter(|case| !case.is_heavy());
+    all.extend(trials("through_prefix", &prefixed, light));
     run_all(package, all)
 }

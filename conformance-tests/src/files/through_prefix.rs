@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use async_trait::async_trait;
 use persistent_fs::{Backend, Key, Method, Prefixed, links::Grant};
 
-use super::{Fixture, Harness, bench::key};
+use super::{Fixture, Harness, Scale, bench::key};
 use crate::Absent;
 
 const FOLDER: &str = "some/folder";
@@ -22,6 +22,14 @@ fn inside(backend: Arc<dyn Backend>) -> Arc<dyn Backend> {
 impl Harness for ThroughPrefix {
     async fn open(&self) -> Result<Box<dyn Fixture>, Absent> {
         Ok(Box::new(Inside(self.0.open().await?)))
+    }
+
+    fn scale(&self) -> Scale {
+        self.0.scale()
+    }
+
+    fn seed(&self) -> u64 {
+        self.0.seed()
     }
 
     async fn open_broken(&self) -> Result<Arc<dyn Backend>, Absent> {
@@ -41,6 +49,10 @@ impl Fixture for Inside {
 
     async fn raw_entries(&self) -> Result<Vec<String>, Absent> {
         self.0.raw_entries().await
+    }
+
+    async fn descriptors(&self) -> Result<usize, Absent> {
+        self.0.descriptors().await
     }
 
     /// The layer's links carry the full key; whoever serves them asks the inner store.
