@@ -30,32 +30,19 @@
 //!
 //! # Serving
 //!
-//! Whoever answers at the base takes the token out of the path and does what the grant says, in these steps, whatever
-//! the web framework:
+//! Whoever answers at the base takes the token out of the path and does what the grant says. With the feature `serve`,
+//! `links::serve::LinkServer` does it for any web framework: ranges, conditions, uploads, headers that keep browsers
+//! from running what strangers stored, and one 404 for every link that leads nowhere. This is what it rests on:
 //!
 //! ```
 //! # use std::time::SystemTime;
-//! # use persistent_fs::{ByteStream, Download, Error, Files, Method, ReadOptions, links::{Access, LinkVerifier}};
+//! # use persistent_fs::{ByteStream, Download, Error, Files, Method, ReadOptions, links::LinkVerifier};
 //! async fn serve_get(
 //!     files: &Files, verifier: &LinkVerifier, token: &str, now: SystemTime,
-//! ) -> Result<(Download, Vec<(&'static str, String)>), Error> {
-//!     // 1. Every refusal is the same `Denied`: answer it as a missing page, and log neither token nor URL.
+//! ) -> Result<Download, Error> {
+//!     // Every refusal is the same `Denied`: answer it as a missing page, and log neither token nor URL.
 //!     let grant = verifier.verify(Method::Get, token, now)?;
-//!     // 2. A range or a condition of the request goes into the options.
-//!     let download = files.read(&grant.key, ReadOptions::default()).await?;
-//!     // 3. The stored bytes are somebody's upload: they are never shown as a page of this site.
-//!     let mut headers = vec![
-//!         ("cache-control", "private, no-store".to_owned()),
-//!         ("content-security-policy", "sandbox; default-src 'none'".to_owned()),
-//!         ("x-content-type-options", "nosniff".to_owned()),
-//!         ("content-disposition", grant.content_disposition().unwrap_or_default()),
-//!     ];
-//!     if let Access::Get { content_type, .. } = grant.access {
-//!         let own = download.meta.content_type.clone();
-//!         let octets = || "application/octet-stream".to_owned();
-//!         headers.push(("content-type", content_type.or(own).unwrap_or_else(octets)));
-//!     }
-//!     Ok((download, headers))
+//!     files.read(&grant.key, ReadOptions::default()).await
 //! }
 //!
 //! async fn serve_put(
@@ -73,6 +60,8 @@
 //! succeeds once. It cannot be called back, other than by dropping its key from the ring or deleting its object.
 
 mod ring;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod token;
 
 use std::{
