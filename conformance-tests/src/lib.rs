@@ -51,6 +51,8 @@ pub mod dbconn;
 pub mod files;
 pub mod mailer;
 mod runner;
+#[cfg(feature = "s3-server")]
+pub mod s3_server;
 
 pub use runner::{Absent, Case, Checked, Need, Verdict, run_all, trials};
 
