@@ -114,6 +114,32 @@ pub enum Retry {
     After(Duration),
 }
 
+impl ErrorKind {
+    /// The kind in one word, as logs and metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::Precondition => "precondition",
+            Self::NotModified => "not_modified",
+            Self::InvalidKey => "invalid_key",
+            Self::InvalidRange => "invalid_range",
+            Self::InvalidOption => "invalid_option",
+            Self::TooLarge => "too_large",
+            Self::NoSpace => "no_space",
+            Self::Integrity => "integrity",
+            Self::Unsupported => "unsupported",
+            Self::Denied => "denied",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Config => "config",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Error {
     /// An error of this kind. Nothing was applied, and whether to retry follows from the kind.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {

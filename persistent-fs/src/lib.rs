@@ -190,10 +190,27 @@
 //!
 //! # Adding a layer
 //!
+//! What is there already, when to use it and in which order, is at [`layers`]:
+//!
+//! | | |
+//! |---|---|
+//! | [`Prefixed`] | a folder as a store of its own |
+//! | [`ReadOnly`](layers::ReadOnly) | a store that can be looked at and not changed |
+//! | [`Retried`](layers::Retried) | calls again what failed, where that is harmless |
+//! | [`Limited`](layers::Limited) | a largest size, a number of calls at once, a quota |
+//! | `Observed` | spans and metrics, with the feature `observe` |
+//! | [`Faulty`](layers::Faulty) | fails on purpose, for tests |
+//!
 //! A layer holds a backend and is one, so it stacks with others and passes the same suite. It forwards every method,
 //! the provided ones too: one that is left out falls back to the slow way through [`Backend::writer`], and what the
-//! inner backend does better is lost. It takes capabilities away that it cannot keep, and adds none. It repeats a call
-//! only if [`Error::retry`] allows it, and a write whose outcome is unknown only if repeating it changes nothing.
+//! inner backend does better is lost. It takes capabilities away that it cannot keep, and adds none; what it has taken
+//! away it refuses itself. It repeats a call only if [`Error::retry`] allows it, and a write whose outcome is unknown
+//! only if repeating it changes nothing; the error it ends with tells what all attempts have done.
+//!
+//! 1. A file in `src/layers/`, a generic struct without a trait of its own. State that clones and streams share goes
+//!    behind an [`Arc`](std::sync::Arc).
+//! 2. A line in `tests/forwarding.rs`, where a store counts the calls that reach it.
+//! 3. A label in `conformance-tests/tests/layers`, and the whole suite runs through it.
 
 #![deny(missing_docs)]
 

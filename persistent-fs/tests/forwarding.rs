@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use persistent_fs::{
     Backend, Capabilities, Download, Error, ErrorKind, Files, Key, Link, LinkRequest, Meta, MetaStream,
-    Method, Prefix, Prefixed, PutLinks, ReadOptions, Result, Swept, Upload, WriteOptions,
+    Method, Outcome, Prefix, Prefixed, PutLinks, ReadOptions, Result, Swept, Upload, WriteOptions,
+    layers::{Faults, Faulty, Jitter, Limited, Limits, ReadOnly, Retried, RetryPolicy},
 };
 
 /// Does nothing, and keeps a list of what it was asked to do.
@@ -26,8 +27,12 @@ impl Recorder {
         self.calls.lock().expect("not poisoned").push(format!("{call} {subject}"));
     }
 
+    /// What it was asked to do. Capabilities may be asked for at any time, so they count once.
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.calls.lock().expect("not poisoned"))
+        let mut calls = std::mem::take(&mut *self.calls.lock().expect("not poisoned"));
+        let mut asked = false;
+        calls.retain(|call| call != "capabilities " || !std::mem::replace(&mut asked, true));
+        calls
     }
 }
 
@@ -191,6 +196,107 @@ async fn a_prefix_forwards_every_method() {
     assert_eq!(recorder.take(), everything("f/"));
     call_everything(&Prefixed::new(Prefixed::new(recorder.clone(), key("f")), key("g/h"))).await;
     assert_eq!(recorder.take(), everything("f/g/h/"));
+}
+
+fn retried(inner: impl Backend) -> impl Backend {
+    Retried::new(inner, RetryPolicy::default(), Jitter::new(|| 0.0))
+}
+
+async fn limited(inner: impl Backend) -> impl Backend {
+    let limits = Limits { max_concurrent: Some(2), ..Limits::default() };
+    Limited::open(inner, limits).await.expect("nothing is counted")
+}
+
+#[tokio::test]
+async fn every_layer_forwards_every_method() {
+    let recorder = Recorder::default();
+    call_everything(&retried(recorder.clone())).await;
+    assert_eq!(recorder.take(), everything(""), "retried");
+    call_everything(&limited(recorder.clone()).await).await;
+    assert_eq!(recorder.take(), everything(""), "limited");
+    call_everything(&Faulty::new(recorder.clone(), Faults::none())).await;
+    assert_eq!(recorder.take(), everything(""), "faulty");
+    let stack = retried(limited(Prefixed::new(recorder.clone(), key("f"))).await);
+    call_everything(&stack).await;
+    assert_eq!(recorder.take(), everything("f/"), "three of them");
+}
+
+#[cfg(feature = "observe")]
+#[tokio::test]
+async fn the_observing_layer_forwards_every_method() {
+    let recorder = Recorder::default();
+    call_everything(&persistent_fs::layers::Observed::new(recorder.clone(), "recorder")).await;
+    assert_eq!(recorder.take(), everything(""));
+}
+
+/// What reads is forwarded, what writes never arrives.
+#[tokio::test]
+async fn a_read_only_store_forwards_what_reads_and_nothing_else() {
+    let recorder = Recorder::default();
+    let store = ReadOnly::new(recorder.clone());
+    refuse_every_write(&store).await;
+    assert_eq!(recorder.take(), ["capabilities "]);
+    store.head(&key("a")).await.expect("head");
+    store.read(&key("a"), ReadOptions::default()).await.expect("read");
+    assert!(store.list(&Prefix::all(), None).next().await.is_none());
+    store.link(&key("a"), LinkRequest::get(Duration::from_mins(1))).await.expect("link");
+    assert_eq!(recorder.take(), ["head a", "read a", "list  ", "capabilities ", "link a"]);
+}
+
+async fn refuse_every_write(store: &dyn Backend) {
+    let (a, options) = (key("a"), WriteOptions::default);
+    let refusals = [
+        store.put(&a, Bytes::new(), options()).await.expect_err("put"),
+        store.writer(&a, options()).await.expect_err("writer"),
+        store.ingest(&a, Path::new("file"), options()).await.expect_err("ingest"),
+        store.copy(&a, &key("b"), options()).await.expect_err("copy"),
+        store.delete(&a).await.expect_err("delete"),
+        store.delete_prefix(&Prefix::all()).await.expect_err("delete_prefix"),
+        store.sweep(Duration::ZERO).await.expect_err("sweep"),
+        store.link(&a, LinkRequest::put(Duration::from_mins(1))).await.expect_err("link"),
+    ];
+    for error in refusals {
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Unsupported, Outcome::NotApplied), "{error}");
+    }
+}
+
+/// A layer as somebody might write it who has not heard of the provided methods.
+#[derive(Debug)]
+struct ForgetsPut(Recorder);
+
+#[async_trait]
+impl Backend for ForgetsPut {
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    async fn head(&self, key: &Key) -> Result<Meta> {
+        self.0.head(key).await
+    }
+
+    async fn read(&self, key: &Key, options: ReadOptions) -> Result<Download> {
+        self.0.read(key, options).await
+    }
+
+    async fn writer(&self, key: &Key, options: WriteOptions) -> Result<Box<dyn Upload>> {
+        self.0.writer(key, options).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.0.delete(key).await
+    }
+
+    fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
+        self.0.list(prefix, after)
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_forgets_a_method_is_found() {
+    let recorder = Recorder::default();
+    let put = ForgetsPut(recorder.clone()).put(&key("a"), Bytes::new(), WriteOptions::default()).await;
+    put.expect("it works all the same");
+    assert_eq!(recorder.take(), ["writer a", "write 0", "finish "], "and not as the inner backend does it");
 }
 
 #[tokio::test]
