@@ -1,4 +1,4 @@
-//! Any `object_store::ObjectStore` as a `persistent-fs` backend.
+//! Any `object_store::ObjectStore` as a `persistent-fs` backend, and any backend as an `ObjectStore`.
 //!
 //! ```
 //! # fn main() {
@@ -44,13 +44,16 @@
 
 #![deny(missing_docs)]
 
+mod as_object_store;
 mod backend;
 mod config;
 mod error;
+mod in_order;
 mod list;
 mod names;
 mod upload;
 
+pub use as_object_store::AsObjectStore;
 pub use config::Store;
 pub use error::{Call, translate};
 pub use names::{to_attributes, to_content_type, to_etag, to_key, to_meta, to_path};

@@ -1,7 +1,6 @@
 use std::fmt;
 
 use object_store::Error as Theirs;
-use persistent_fs::Retry;
 
 use super::*;
 
@@ -149,6 +148,8 @@ fn an_error_of_the_system_keeps_its_number() {
 #[test]
 fn a_request_without_an_answer_is_told_by_how_it_failed() {
     use object_store::client::{HttpError, HttpErrorKind as Kind};
+    use persistent_fs::Retry;
+
     for (how, kind, outcome) in [
         (Kind::Connect, ErrorKind::Unavailable, Outcome::NotApplied),
         (Kind::Timeout, ErrorKind::Timeout, Outcome::Unknown),
