@@ -1,33 +1,25 @@
 //! The store and its operations.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use persistent_fs::{
-    Backend, Capabilities, Clock, Download, Durability, Error, ErrorKind, Key, Link, LinkRequest, Meta,
-    MetaStream, Outcome, Prefix, PutLinks, ReadOptions, Result, Swept, Tally, Upload, WriteOptions,
-    links::LinkSigner,
+    Backend, Capabilities, Clock, Download, Durability, Key, Link, LinkRequest, Meta, MetaStream, Outcome,
+    Prefix, PutLinks, ReadOptions, Result, Swept, Upload, WriteOptions, links::LinkSigner,
 };
-use rustix::fs::fchmod;
 use url::Url;
 
 use crate::{
     blocking, config,
-    error::{io, system},
-    list::Walk,
-    publish::{Body, publish, remove},
-    read::{PIECE, read},
-    root::{PRIVATE_FILE, Root, folders},
-    stage::{Stamps, seal, sweep},
+    error::system,
+    ingest::ingest,
+    list,
+    publish::{remove, unknown},
+    read::read,
+    root::Root,
+    stage::{Stamps, sweep},
     upload::{LocalUpload, Target},
 };
 
@@ -114,12 +106,11 @@ impl Backend for Local {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         let (root, key, durable) = (Arc::clone(&self.root), key.clone(), self.is_durable());
-        blocking::run(move || remove(&root, &key, durable)).await
+        blocking::run(move || remove(&root, &key, durable).map(drop)).await
     }
 
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
-        let walk = Walk::new(Arc::clone(&self.root), prefix, after);
-        Box::pin(blocking::batches(Vec::new(), Some(walk)))
+        Box::pin(list::list(Arc::clone(&self.root), prefix, after))
     }
 
     async fn put(&self, key: &Key, body: Bytes, mut options: WriteOptions) -> Result<Meta> {
@@ -138,7 +129,8 @@ impl Backend for Local {
     /// Syncs each directory once, at the end, instead of once for each object.
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         let mut objects = self.list(prefix, None).try_chunks(256);
-        let (mut deleted, mut emptied) = (0, BTreeSet::new());
+        // The directory of the prefix in any case: somebody else may have removed something and not yet synced.
+        let (mut deleted, mut changed) = (0, BTreeSet::from([folder(prefix).to_owned()]));
         loop {
             let some = match objects.try_next().await {
                 Ok(None) => break,
@@ -146,14 +138,15 @@ impl Backend for Local {
                 Err(error) => return Err(error.1.with_outcome(Outcome::Unknown)),
             };
             deleted += some.len() as u64;
-            emptied.extend(some.iter().map(|meta| folders(&meta.key).map(str::to_owned).collect::<Vec<_>>()));
             let root = Arc::clone(&self.root);
-            blocking::run(move || some.iter().try_for_each(|meta| remove(&root, &meta.key, false))).await?;
+            let removed =
+                move || some.iter().map(|meta| remove(&root, &meta.key, false)).collect::<Result<Vec<_>>>();
+            changed
+                .extend(blocking::run(removed).await.map_err(|error| error.with_outcome(Outcome::Unknown))?);
         }
         if self.is_durable() {
             let root = Arc::clone(&self.root);
-            blocking::run(move || emptied.iter().try_for_each(|folders| sync_what_is_left(&root, folders)))
-                .await?;
+            blocking::run(move || sync_what_is_left(&root, &changed)).await?;
         }
         Ok(deleted)
     }
@@ -170,66 +163,21 @@ impl Backend for Local {
     }
 }
 
-/// Syncs the directories on this way that still exist.
-fn sync_what_is_left(root: &Root, folders: &[String]) -> Result<()> {
-    let mut left = folders;
-    loop {
-        match root.find(left.iter().map(String::as_str)) {
-            Ok(way) => {
-                let synced = way.sync();
-                return synced.map_err(|e| system(e, "sync the directories").with_outcome(Outcome::Unknown));
-            }
-            Err(_) if !left.is_empty() => left = &left[..left.len() - 1],
-            Err(errno) => return Err(system(errno, "enter the root")),
-        }
-    }
+/// The path of the directory that holds whatever has this prefix, without a slash at its end.
+fn folder(prefix: &Prefix) -> &str {
+    prefix.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// Renames a file into the store, or copies it if it lies on another file system. Blocks.
-fn ingest(target: &Target, key: &Key, path: &PathBuf, mut options: WriteOptions) -> Result<Meta> {
-    let unusable = |error: std::io::Error| {
-        Error::new(ErrorKind::InvalidOption, "the file to ingest cannot be opened").with_source(error)
-    };
-    // Looked at before it is opened: opening follows a symbolic link, and waits at a pipe.
-    let is_file = std::fs::symlink_metadata(path).map_err(unusable)?.is_file();
-    if !is_file {
-        return Err(Error::new(ErrorKind::InvalidOption, "what is to be ingested is no regular file"));
-    }
-    let mut file = File::open(path).map_err(unusable)?;
-    let size = file.metadata().map_err(unusable)?.len();
-    if options.size.is_some_and(|declared| declared != size) {
-        return Err(Error::new(ErrorKind::Integrity, "the file has another size than declared"));
-    }
-    options.size = Some(size);
-    if options.sha256.is_some() {
-        let mut tally = Tally::expecting(&options);
-        for_each_piece(&mut file, |piece| tally.add(piece))?;
-        tally.finish()?;
-    }
-    fchmod(&file, PRIVATE_FILE).map_err(|errno| system(errno, "take over the file"))?;
-    seal(&file, &target.stamps, target.durable)?;
-    match publish(&target.root, key, Body::Outside(path), &options, target.durable) {
-        Err(error) if error.kind() == ErrorKind::Unsupported => {
-            let mut upload = LocalUpload::new(target.clone(), key.clone(), options)?;
-            let mut file = File::open(path).map_err(unusable)?;
-            for_each_piece(&mut file, |piece| upload.append(piece))?;
-            let meta = upload.put(&[])?;
-            // The object is there: a file that cannot be removed is the caller's litter, not a failed write.
-            drop(std::fs::remove_file(path));
-            Ok(meta)
+/// Syncs these directories, each once, and in the place of one that is gone the one that held it.
+fn sync_what_is_left(root: &Root, paths: &BTreeSet<String>) -> Result<()> {
+    let mut synced = BTreeSet::new();
+    for path in paths {
+        let approached = root.approach(path.split_terminator('/'));
+        let (way, _) = approached
+            .map_err(|errno| system(errno, "enter a directory to sync").with_outcome(Outcome::Unknown))?;
+        if synced.insert(way.path()) {
+            way.sync_last().map_err(unknown)?;
         }
-        published => published,
     }
-}
-
-fn for_each_piece(file: &mut File, mut act: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut piece = Vec::with_capacity(PIECE);
-    loop {
-        piece.clear();
-        let read = file.take(PIECE as u64).read_to_end(&mut piece);
-        if read.map_err(|error| io(&error, "read the file to ingest"))? == 0 {
-            return Ok(());
-        }
-        act(&piece)?;
-    }
+    Ok(())
 }

@@ -1,30 +1,49 @@
 //! The objects below a root, in the order of their keys.
 
-use std::{os::fd::OwnedFd, sync::Arc, vec};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    vec,
+};
 
-use persistent_fs::{Key, Meta, Prefix, RESERVED, Result};
+use futures_util::{Stream, TryStreamExt, stream};
+use persistent_fs::{Error, Key, Meta, Prefix, RESERVED, Result};
 use rustix::{
     fs::{AtFlags, Dir, FileType, statat},
     io::Errno,
 };
 
 use crate::{
-    blocking::Source,
+    blocking::{Ahead, Source},
     error::system,
     root::{Root, enter, is_object, leads_nowhere, meta},
 };
 
+/// How many objects are described in one go. Two batches are made ahead of the consumer.
 const BATCH: usize = 256;
+
+/// The objects with this prefix, behind this key.
+pub(crate) fn list(
+    root: Arc<Root>,
+    prefix: &Prefix,
+    after: Option<&Key>,
+) -> impl Stream<Item = Result<Meta>> + use<> {
+    let after = after.map(|key| key.as_str().to_owned());
+    let walk = Walk { root, prefix: prefix.as_str().to_owned(), after, levels: None, failed: None };
+    Ahead::new(walk, 2).map_ok(|batch| stream::iter(batch.into_iter().map(Ok))).try_flatten()
+}
 
 /// A walk through the tree, depth first. A directory sorts as its name with a slash behind it, which makes the order
 /// of the walk the byte order of the keys.
 #[derive(Debug)]
-pub(crate) struct Walk {
+struct Walk {
     root: Arc<Root>,
     prefix: String,
     after: Option<String>,
     /// `None` until the walk begins.
     levels: Option<Vec<Level>>,
+    /// What ended the walk, while the objects before it are on their way.
+    failed: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -36,20 +55,17 @@ struct Level {
 }
 
 impl Walk {
-    pub(crate) fn new(root: Arc<Root>, prefix: &Prefix, after: Option<&Key>) -> Self {
-        let after = after.map(|key| key.as_str().to_owned());
-        Self { root, prefix: prefix.as_str().to_owned(), after, levels: None }
-    }
-
     /// Enters the innermost directory that all keys with the prefix share.
     fn begin(&self) -> Result<Vec<Level>> {
         self.root.check()?;
         let path = self.prefix.rfind('/').map_or("", |slash| &self.prefix[..=slash]);
-        let entered = self.root.find(path.split_terminator('/')).and_then(super::root::Way::into_last);
-        match entered {
-            Ok(directory) => Ok(vec![self.level(directory, path.to_owned())?]),
-            Err(errno) if leads_nowhere(errno) => Ok(Vec::new()),
-            Err(errno) => Err(system(errno, "enter the first directory")),
+        let entered = self
+            .root
+            .approach(path.split_terminator('/'))
+            .and_then(|(way, is_whole)| if is_whole { way.into_last().map(Some) } else { Ok(None) });
+        match entered.map_err(|errno| system(errno, "enter the first directory"))? {
+            Some(directory) => Ok(vec![self.level(directory, path.to_owned())?]),
+            None => Ok(Vec::new()),
         }
     }
 
@@ -95,7 +111,7 @@ impl Walk {
         begins && is_behind
     }
 
-    fn next(&mut self) -> Result<Option<Meta>> {
+    fn step(&mut self) -> Result<Option<Meta>> {
         if self.levels.is_none() {
             self.levels = Some(self.begin()?);
         }
@@ -108,7 +124,7 @@ impl Walk {
             };
             let path = format!("{}{name}", level.path);
             if let Some(folder) = name.strip_suffix('/') {
-                match enter(std::os::fd::AsFd::as_fd(&level.directory), folder, false) {
+                match enter(level.directory.as_fd(), folder, false) {
                     Ok(directory) => {
                         let inner = self.level(directory, path)?;
                         self.levels.as_mut().expect("the walk has begun").push(inner);
@@ -130,20 +146,24 @@ impl Walk {
 }
 
 impl Source for Walk {
-    type Item = Meta;
+    type Item = Vec<Meta>;
 
-    fn batch(&mut self) -> (Vec<Result<Meta>>, bool) {
-        let mut found = Vec::new();
-        while found.len() < BATCH {
-            match self.next() {
-                Ok(Some(meta)) => found.push(Ok(meta)),
-                Ok(None) => return (found, false),
+    fn next(&mut self) -> Option<Result<Vec<Meta>>> {
+        if let Some(error) = self.failed.take() {
+            return Some(Err(error));
+        }
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            match self.step() {
+                Ok(Some(meta)) => batch.push(meta),
+                Ok(None) => break,
+                Err(error) if batch.is_empty() => return Some(Err(error)),
                 Err(error) => {
-                    found.push(Err(error));
-                    return (found, false);
+                    self.failed = Some(error);
+                    break;
                 }
             }
         }
-        (found, true)
+        (!batch.is_empty()).then_some(Ok(batch))
     }
 }

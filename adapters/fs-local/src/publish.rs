@@ -1,10 +1,16 @@
 //! The moment in which a body becomes an object, or an object goes.
 
-use std::{os::fd::AsFd, path::Path};
+use std::{
+    fs::File,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
 
 use persistent_fs::{Error, ErrorKind, Key, Meta, Outcome, Result, WriteMode, WriteOptions};
 use rustix::{
-    fs::{AtFlags, CWD, FileType, RenameFlags, fstat, linkat, renameat, renameat_with, statat, unlinkat},
+    fs::{
+        AtFlags, CWD, FileType, RenameFlags, Stat, fstat, linkat, renameat, renameat_with, statat, unlinkat,
+    },
     io::Errno,
 };
 
@@ -21,7 +27,18 @@ const ATTEMPTS: usize = 100;
 #[derive(Clone, Copy)]
 pub(crate) enum Body<'a> {
     Staged(&'a Staged),
-    Outside(&'a Path),
+    Outside(&'a File, &'a Path),
+}
+
+/// How the name is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// Whatever is there is replaced.
+    Replace,
+    /// Refused by the system if anything is there.
+    Create,
+    /// The same where the system cannot refuse: looked at first, with the lock of publication held alone.
+    CreateAlone,
 }
 
 /// Gives the body its name, as the options demand, and makes it durable if they do.
@@ -34,72 +51,117 @@ pub(crate) fn publish(
     options: &WriteOptions,
     durable: bool,
 ) -> Result<Meta> {
-    let lock = root.lock(matches!(options.mode, WriteMode::Match(_)))?;
-    if let WriteMode::Match(_) = &options.mode {
-        let present = match root.open_object(key) {
-            Ok((_, meta)) => Some(meta),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        };
-        options.admits(present.as_ref())?;
-    }
-    let (way, meta) = name_it(root, key, body, options.mode == WriteMode::Create)?;
-    drop(lock);
-    if durable {
-        way.sync().map_err(|errno| system(errno, "sync the directories").with_outcome(Outcome::Unknown))?;
-    }
-    Ok(meta)
-}
-
-/// Removes an object, and the directories that held nothing else. What is not there is left alone.
-pub(crate) fn remove(root: &Root, key: &Key, durable: bool) -> Result<()> {
-    let failed = |errno| system(errno, "remove the object");
-    let mut way = match root.find(folders(key)) {
-        Ok(way) => way,
-        Err(errno) if leads_nowhere(errno) => return root.check(),
-        Err(errno) => return Err(failed(errno)),
+    let stat = fstat(body.file()).map_err(|errno| system(errno, "describe the body"))?;
+    let way = match &options.mode {
+        WriteMode::Replace => name_it(root, key, body, Naming::Replace, root.lock(false)?)?,
+        WriteMode::Create => match name_it(root, key, body, Naming::Create, root.lock(false)?) {
+            Err(Failed::CannotRefuse) => name_it(root, key, body, Naming::CreateAlone, root.lock(true)?)?,
+            named => named?,
+        },
+        WriteMode::Match(_) => {
+            let lock = root.lock(true)?;
+            let present = match root.open_object(key) {
+                Ok((_, meta)) => Some(meta),
+                Err(error) if error.is_not_found() => None,
+                Err(error) => return Err(error),
+            };
+            options.admits(present.as_ref())?;
+            name_it(root, key, body, Naming::Replace, lock)?
+        }
     };
-    let lock = root.lock(false)?;
-    match statat(way.last(), key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {}
-        Ok(_) | Err(Errno::NOENT) => return root.check(),
-        Err(errno) => return Err(failed(errno)),
-    }
-    match unlinkat(way.last(), key.file_name(), AtFlags::empty()) {
-        Ok(()) => {}
-        Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(failed(errno)),
-    }
-    way.prune(key);
-    drop(lock);
     if durable {
-        way.sync().map_err(|errno| system(errno, "sync the directories").with_outcome(Outcome::Unknown))?;
+        way.sync().map_err(unknown)?;
     }
-    Ok(())
+    Ok(meta(key.clone(), &stat))
 }
 
-fn name_it<'a>(root: &'a Root, key: &Key, body: Body<'_>, create: bool) -> Result<(Way<'a>, Meta)> {
+/// Removes an object, and the directories that held nothing else. Returns the path of the directory that has lost
+/// something by it.
+///
+/// What is not there needs its sync as well: whoever removed it may not have come to that yet.
+pub(crate) fn remove(root: &Root, key: &Key, durable: bool) -> Result<String> {
+    let failed = |errno| system(errno, "remove the object");
+    let (mut way, is_whole) = root.approach(folders(key)).map_err(failed)?;
+    if is_whole {
+        let _lock = root.lock(false)?;
+        let is_object = match statat(way.last(), key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+            Err(Errno::NOENT) => false,
+            Err(errno) => return Err(failed(errno)),
+        };
+        if is_object {
+            match unlinkat(way.last(), key.file_name(), AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        way.prune();
+    }
+    root.check()?;
+    if durable {
+        way.sync_last().map_err(unknown)?;
+    }
+    Ok(way.path())
+}
+
+/// The name is given or gone, and nobody knows whether that lasts.
+pub(crate) fn unknown(errno: Errno) -> Error {
+    system(errno, "sync the directories").with_outcome(Outcome::Unknown)
+}
+
+/// Why a body got no name.
+enum Failed {
+    CannotRefuse,
+    Otherwise(Error),
+}
+
+/// A rename that refuses is beyond this file system only for creates, which handle it.
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::CannotRefuse => Error::unsupported("a create"),
+            Failed::Otherwise(error) => error,
+        }
+    }
+}
+
+/// Holds the lock until the name is given. On an error, what was made on the way is removed again.
+fn name_it<'a>(
+    root: &'a Root,
+    key: &'a Key,
+    body: Body<'_>,
+    naming: Naming,
+    _lock: OwnedFd,
+) -> Result<Way<'a>, Failed> {
     let mut last = Errno::NOENT;
     for _ in 0..ATTEMPTS {
         // A directory on the way may be removed, being empty, between the moment it is opened and the rename.
-        let way = match root.make(folders(key)) {
+        let mut way = match root.make(folders(key)) {
             Ok(way) => way,
             Err(Errno::NOENT) => continue,
-            Err(errno) => return Err(system(errno, "enter the directories of the key")),
+            Err(errno) => {
+                return Err(Failed::Otherwise(system(errno, "enter the directories of the key")));
+            }
         };
-        let stat = describe(body)?;
-        match move_to(&way, key, body, create) {
-            Ok(()) => return Ok((way, meta(key.clone(), &stat))),
+        let failed = match move_to(&way, key, body, naming) {
+            Ok(()) => return Ok(way),
             Err(errno @ (Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY)) => {
                 last = errno;
-                clear(&way, key)?;
+                match clear(&way, key) {
+                    Ok(()) => continue,
+                    Err(error) => Failed::Otherwise(error),
+                }
             }
-            Err(Errno::NOENT) => last = Errno::NOENT,
-            Err(Errno::XDEV) => return Err(cross_device()),
-            Err(errno) => return Err(system(errno, "give the object its name")),
-        }
+            Err(Errno::NOENT) => continue,
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if naming == Naming::Create => {
+                Failed::CannotRefuse
+            }
+            Err(errno) => Failed::Otherwise(not_named(errno, &way, key, body)),
+        };
+        way.prune();
+        return Err(failed);
     }
-    Err(system(last, "the directories of the key vanish again and again"))
+    Err(Failed::Otherwise(system(last, "the directories of the key vanish again and again")))
 }
 
 /// A rename onto an empty directory's name fails: nobody sees one, so it is removed. Anything else there stands.
@@ -116,37 +178,61 @@ fn clear(way: &Way<'_>, key: &Key) -> Result<()> {
     }
 }
 
-fn move_to(way: &Way<'_>, key: &Key, body: Body<'_>, create: bool) -> Result<(), Errno> {
-    let (directory, path) = match body {
-        Body::Staged(staged) => (staged.directory(), Path::new(staged.name())),
-        Body::Outside(path) => (CWD, path),
-    };
+fn move_to(way: &Way<'_>, key: &Key, body: Body<'_>, naming: Naming) -> Result<(), Errno> {
+    let (directory, path) = body.place();
     let (last, name) = (way.last(), key.file_name());
-    if !create {
-        return renameat(directory, path, last, name);
+    match naming {
+        Naming::Replace => renameat(directory, path, last, name),
+        Naming::Create => match renameat_with(directory, path, last, name, RenameFlags::NOREPLACE) {
+            // Not every file system can rename without replacing. A hard link is as exclusive.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                match linkat(directory, path, last, name, AtFlags::empty()) {
+                    // Nor can every one have a file in two places, and they say so in many ways.
+                    Err(Errno::PERM | Errno::MLINK | Errno::ACCESS) => return Err(Errno::OPNOTSUPP),
+                    linked => linked?,
+                }
+                // The object is there. A second name that stays behind is swept.
+                let _left_behind = unlinkat(directory, path, AtFlags::empty());
+                Ok(())
+            }
+            renamed => renamed,
+        },
+        Naming::CreateAlone => match statat(last, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => renameat(directory, path, last, name),
+            Err(errno) => Err(errno),
+        },
     }
-    match renameat_with(directory, path, last, name, RenameFlags::NOREPLACE) {
-        // Not every file system can rename without replacing. A hard link is as exclusive.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            linkat(directory, path, last, name, AtFlags::empty())?;
-            // The object is there. A second name that stays behind is swept.
-            let _left_behind = unlinkat(directory, path, AtFlags::empty());
-            Ok(())
+}
+
+/// The error for a rename that failed. On a file system elsewhere it may have been carried out all the same.
+fn not_named(errno: Errno, way: &Way<'_>, key: &Key, body: Body<'_>) -> Error {
+    if errno == Errno::XDEV {
+        return Error::new(ErrorKind::Unsupported, "a rename across file systems")
+            .with_source(std::io::Error::from(errno));
+    }
+    let error = system(errno, "give the object its name");
+    let is_ours = |there: Stat| fstat(body.file()).is_ok_and(|ours| ours.st_ino == there.st_ino);
+    match statat(way.last(), key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(there) if is_ours(there) => error.with_outcome(Outcome::Unknown),
+        Err(looking) if !leads_nowhere(looking) => error.with_outcome(Outcome::Unknown),
+        _ => error,
+    }
+}
+
+impl<'a> Body<'a> {
+    fn file(self) -> BorrowedFd<'a> {
+        match self {
+            Body::Staged(staged) => staged.file().as_fd(),
+            Body::Outside(file, _) => file.as_fd(),
         }
-        renamed => renamed,
     }
-}
 
-fn describe(body: Body<'_>) -> Result<rustix::fs::Stat> {
-    let stat = match body {
-        Body::Staged(staged) => fstat(staged.file().as_fd()),
-        Body::Outside(path) => statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW),
-    };
-    stat.map_err(|errno| system(errno, "describe the body"))
-}
-
-/// The body lies on another file system, and must be copied.
-fn cross_device() -> Error {
-    Error::new(ErrorKind::Unsupported, "a rename across file systems")
-        .with_source(std::io::Error::from(Errno::XDEV))
+    /// A directory, and the path of the body from there.
+    fn place(self) -> (BorrowedFd<'a>, &'a Path) {
+        match self {
+            Body::Staged(staged) => (staged.directory(), Path::new(staged.name())),
+            Body::Outside(_, path) => (CWD, path),
+        }
+    }
 }

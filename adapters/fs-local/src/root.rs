@@ -6,20 +6,20 @@
 use std::{
     fs::File,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
+    path::{Component, Path},
     time::{Duration, SystemTime},
 };
 
 use persistent_fs::{ETag, Error, ErrorKind, Key, Meta, RESERVED, Result};
 use rustix::{
-    fs::{
-        AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fstat, fsync, mkdirat, openat, statat,
-        unlinkat,
-    },
+    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fstat, mkdirat, openat, statat, unlinkat},
     io::Errno,
 };
 
-use crate::error::{io, system};
+use crate::{
+    error::{io, system},
+    sync::{Identity, Syncs},
+};
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -37,13 +37,14 @@ pub(crate) struct Root {
     reserved: OwnedFd,
     pub(crate) staging: OwnedFd,
     pub(crate) case_sensitive: bool,
+    syncs: Syncs,
 }
 
 /// The open directories on the way to an object, without the root. The last one holds the object.
 #[derive(Debug)]
 pub(crate) struct Way<'a> {
     root: &'a Root,
-    below: Vec<OwnedFd>,
+    below: Vec<(&'a str, OwnedFd)>,
 }
 
 impl Root {
@@ -51,14 +52,7 @@ impl Root {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let config =
             |error: Error| Error::new(ErrorKind::Config, "the root cannot be used").with_source(error);
-        let is_new = !path.exists();
-        std::fs::create_dir_all(path).map_err(|error| config(io(&error, "make the root")))?;
-        let directory = File::open(path).map_err(|error| config(io(&error, "open the root")))?;
-        if is_new && let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            let synced = File::open(parent).and_then(|parent| parent.sync_all());
-            synced.map_err(|error| config(io(&error, "sync the directory that holds the root")))?;
-        }
-        let directory = OwnedFd::from(directory);
+        let directory = make_root(path).map_err(config)?;
         let enter = |parent: BorrowedFd<'_>, name| enter(parent, name, true);
         let reserved = enter(directory.as_fd(), RESERVED)
             .map_err(|e| config(system(e, "open the reserved directory")))?;
@@ -66,17 +60,38 @@ impl Root {
             .map_err(|e| config(system(e, "open the staging directory")))?;
         let shouted = statat(&directory, RESERVED.to_uppercase(), AtFlags::SYMLINK_NOFOLLOW);
         let case_sensitive = shouted.is_err();
-        Ok(Self { directory, reserved, staging, case_sensitive })
+        Ok(Self { directory, reserved, staging, case_sensitive, syncs: Syncs::default() })
     }
 
-    /// The way to an object, as far as it exists. [`Errno::NOENT`] or [`Errno::NOTDIR`] if it leads nowhere.
-    pub(crate) fn find<'n>(&self, folders: impl Iterator<Item = &'n str>) -> Result<Way<'_>, Errno> {
-        self.walk(folders, false)
+    /// The way along these folders as far as it exists, and whether it exists to the end.
+    pub(crate) fn approach<'a>(
+        &'a self,
+        folders: impl Iterator<Item = &'a str>,
+    ) -> Result<(Way<'a>, bool), Errno> {
+        let mut way = Way { root: self, below: Vec::new() };
+        for folder in folders {
+            match enter(way.last(), folder, false) {
+                Ok(next) => way.below.push((folder, next)),
+                Err(errno) if leads_nowhere(errno) => return Ok((way, false)),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok((way, true))
     }
 
-    /// The way to an object, making what is missing.
-    pub(crate) fn make<'n>(&self, folders: impl Iterator<Item = &'n str>) -> Result<Way<'_>, Errno> {
-        self.walk(folders, true)
+    /// The way along these folders, making what is missing. What was made for nothing is removed again.
+    pub(crate) fn make<'a>(&'a self, folders: impl Iterator<Item = &'a str>) -> Result<Way<'a>, Errno> {
+        let mut way = Way { root: self, below: Vec::new() };
+        for folder in folders {
+            match enter(way.last(), folder, true) {
+                Ok(next) => way.below.push((folder, next)),
+                Err(errno) => {
+                    way.prune();
+                    return Err(errno);
+                }
+            }
+        }
+        Ok(way)
     }
 
     /// Takes the lock of publication, alone or with others, until the file is dropped.
@@ -95,8 +110,7 @@ impl Root {
             Err(error) => error,
         };
         let failed = |errno| if leads_nowhere(errno) { missing() } else { system(errno, "open the object") };
-        let way = self.find(folders(key)).map_err(failed)?;
-        let file = openat(way.last(), key.file_name(), OBJECT, Mode::empty()).map_err(failed)?;
+        let file = self.open_file(key).map_err(failed)?;
         let stat = fstat(&file).map_err(|errno| system(errno, "describe the object"))?;
         if !is_object(&stat) {
             return Err(missing());
@@ -113,43 +127,130 @@ impl Root {
         }
     }
 
-    fn walk<'n>(&self, folders: impl Iterator<Item = &'n str>, make: bool) -> Result<Way<'_>, Errno> {
-        let mut way = Way { root: self, below: Vec::new() };
-        for folder in folders {
-            let next = enter(way.last(), folder, make)?;
-            way.below.push(next);
+    /// In one system call, where the system can resolve a path without leaving the root or following a link.
+    fn open_file(&self, key: &Key) -> Result<OwnedFd, Errno> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{ResolveFlags, openat2};
+            let confined = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            match openat2(&self.directory, key.as_str(), OBJECT, Mode::empty(), confined) {
+                // An old kernel, or a sandbox that knows only old ones.
+                Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::AGAIN) => {}
+                opened => return opened,
+            }
         }
-        Ok(way)
+        let (way, is_whole) = self.approach(folders(key))?;
+        if !is_whole {
+            return Err(Errno::NOENT);
+        }
+        openat(way.last(), key.file_name(), OBJECT, Mode::empty())
     }
 }
 
 impl Way<'_> {
     /// The directory that holds the object.
     pub(crate) fn last(&self) -> BorrowedFd<'_> {
-        self.below.last().map_or(self.root.directory.as_fd(), AsFd::as_fd)
+        self.directory(self.below.len())
     }
 
-    /// Makes the entries of every directory on the way durable, innermost first.
+    /// Sees what was changed in the last directory onto the disk, and the names of all directories on the way.
     ///
-    /// Also of those that were there before: whoever made one may not have come to sync it yet.
-    pub(crate) fn sync(&self) -> Result<(), Errno> {
-        self.below.iter().rev().map(AsFd::as_fd).chain([self.root.directory.as_fd()]).try_for_each(fsync)
+    /// A directory that was there before is no exception: whoever made it may not have come to sync it yet, or never
+    /// will. Spared are those that this process has already seen onto the disk under the same path.
+    pub(crate) fn sync(self) -> Result<(), Errno> {
+        let syncs = &self.root.syncs;
+        let paths = self.paths();
+        let identities =
+            self.below.iter().map(|(_, directory)| Identity::of(directory)).collect::<Result<Vec<_>, _>>()?;
+        let lasting =
+            paths.iter().zip(&identities).take_while(|(path, id)| syncs.is_lasting(path, **id)).count();
+        for depth in (lasting..=self.below.len()).rev() {
+            let directory = self.directory(depth);
+            let identity =
+                depth.checked_sub(1).map_or_else(|| Identity::of(directory), |at| Ok(identities[at]));
+            syncs.sync(directory, identity?)?;
+        }
+        let below = self.below.into_iter().map(|(_, directory)| directory);
+        for ((path, identity), directory) in paths.into_iter().zip(identities).zip(below).skip(lasting) {
+            syncs.lasts(path, identity, directory);
+        }
+        Ok(())
     }
 
-    /// Removes the directories that have become empty, innermost first, and forgets them.
-    pub(crate) fn prune(&mut self, key: &Key) {
-        let mut names = folders(key).collect::<Vec<_>>();
-        while let (Some(name), Some(emptied)) = (names.pop(), self.below.pop()) {
+    /// Sees what was removed from the last directory onto the disk. If a directory above is lost in a crash, so is
+    /// what was removed.
+    pub(crate) fn sync_last(&self) -> Result<(), Errno> {
+        self.root.syncs.sync(self.last(), Identity::of(self.last())?)
+    }
+
+    /// Removes the directories that are empty, innermost first, and forgets them.
+    pub(crate) fn prune(&mut self) {
+        while let Some((name, emptied)) = self.below.pop() {
             // The system refuses to remove a directory in use, which is all the check there need be.
             if unlinkat(self.last(), name, AtFlags::REMOVEDIR).is_err() {
-                self.below.push(emptied);
+                self.below.push((name, emptied));
                 return;
             }
         }
     }
 
+    /// The path of the last directory from the root, without a slash at its end.
+    pub(crate) fn path(&self) -> String {
+        self.paths().pop().unwrap_or_default()
+    }
+
+    /// The root is at depth 0.
+    fn directory(&self, depth: usize) -> BorrowedFd<'_> {
+        depth.checked_sub(1).map_or(self.root.directory.as_fd(), |at| self.below[at].1.as_fd())
+    }
+
+    fn paths(&self) -> Vec<String> {
+        let longer = |path: &mut String, (name, _): &(&str, OwnedFd)| {
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(name);
+            Some(path.clone())
+        };
+        self.below.iter().scan(String::new(), longer).collect()
+    }
+
     pub(crate) fn into_last(mut self) -> Result<OwnedFd, Errno> {
-        self.below.pop().map_or_else(|| openat(&self.root.directory, ".", DIRECTORY, Mode::empty()), Ok)
+        let last = self.below.pop();
+        last.map_or_else(|| openat(&self.root.directory, ".", DIRECTORY, Mode::empty()), |(_, last)| Ok(last))
+    }
+}
+
+/// Opens the root, making what is missing of it.
+///
+/// Its name, too, must survive a crash. So that a name found here is known to be in a directory that lasts, each
+/// directory is made only when the one above is on the disk.
+fn make_root(path: &Path) -> Result<OwnedFd> {
+    let above = match path.parent() {
+        Some(above) if above.as_os_str().is_empty() => Some(Path::new(".")),
+        above if path.components().next_back().is_some_and(|last| matches!(last, Component::Normal(_))) => {
+            above
+        }
+        _ => None,
+    };
+    let is_new = !path.exists();
+    if is_new {
+        if let Some(above) = above {
+            make_root(above)?;
+        }
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(io(&error, "make the root"));
+            }
+            _ => {}
+        }
+    }
+    let directory = File::open(path).map_err(|error| io(&error, "open the root"))?;
+    let synced = above.map_or(Ok(()), |above| File::open(above).and_then(|above| above.sync_all()));
+    match synced {
+        // Who may not open the directory above did not make the root either.
+        Err(error) if is_new => Err(io(&error, "sync the directory that holds the root")),
+        _ => Ok(directory.into()),
     }
 }
 

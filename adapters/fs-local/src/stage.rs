@@ -24,7 +24,8 @@ use crate::{
 };
 
 const NEW: OFlags = OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC);
-const OLD: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+/// For writing, since a file system that locks over the network locks alone only what may be written to.
+const OLD: OFlags = OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// Gives each published body a time of writing of its own.
 #[derive(Debug)]
@@ -62,20 +63,24 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    pub(crate) fn new(root: Arc<Root>, stamps: &Stamps) -> Result<Self> {
+    pub(crate) fn new(root: &Arc<Root>, stamps: &Stamps) -> Result<Self> {
         loop {
             let stamp = stamps.next().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             let name = format!("{}-{:x}", process::id(), stamp.as_nanos());
-            match openat(&root.staging, &name, NEW, PRIVATE_FILE) {
-                Ok(file) => {
-                    let staged = Self { root, file: File::from(file), name, published: false };
-                    let locked = flock(&staged.file, FlockOperation::NonBlockingLockExclusive);
-                    locked.map_err(|errno| system(errno, "lock the staging file"))?;
-                    return Ok(staged);
-                }
+            let file = match openat(&root.staging, &name, NEW, PRIVATE_FILE) {
+                Ok(file) => File::from(file),
                 // Another process, or another machine on a shared disk, had the same thought.
-                Err(Errno::EXIST) => {}
+                Err(Errno::EXIST) => continue,
                 Err(errno) => return Err(system(errno, "make a staging file")),
+            };
+            let staged = Self { root: Arc::clone(root), file, name, published: false };
+            let locked = flock(&staged.file, FlockOperation::NonBlockingLockExclusive)
+                .and_then(|()| fstat(&staged.file));
+            match locked {
+                Ok(stat) if stat.st_nlink > 0 => return Ok(staged),
+                // A sweep that spares nobody came between.
+                Ok(_) | Err(Errno::WOULDBLOCK) => {}
+                Err(errno) => return Err(system(errno, "lock the staging file")),
             }
         }
     }

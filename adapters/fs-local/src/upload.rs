@@ -58,7 +58,7 @@ impl LocalUpload {
     /// Blocks.
     pub(crate) fn new(target: Target, key: Key, options: WriteOptions) -> Result<Self> {
         let tally = Tally::expecting(&options);
-        let begun = Some(Begun { staged: Staged::new(Arc::clone(&target.root), &target.stamps)?, tally });
+        let begun = Some(Begun { staged: Staged::new(&target.root, &target.stamps)?, tally });
         Ok(Self { target, key, options, begun, collected: BytesMut::new() })
     }
 
