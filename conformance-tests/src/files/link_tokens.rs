@@ -1,44 +1,72 @@
 //! Links that a store mints with our own tokens: they do for what they say, and for nothing else.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::{Response, StatusCode};
 use persistent_fs::{
-    Clock, ErrorKind, Link, LinkRequest, Method,
-    links::{Access, KeyRing, LinkKey, LinkSigner},
+    ByteStream, Clock, ErrorKind, Files, Link, LinkRequest, Method,
+    links::{Access, KeyRing, LinkKey, LinkSigner, LinkVerifier, serve::LinkServer},
 };
 use url::Url;
 
 use super::{
     Harness,
-    bench::{Bench, GET_LINKS, PUT_LINKS, key, refused},
+    bench::{Bench, GET_LINKS, key, refused},
+    link_http::{answered, carries, pieces, to, turned_away},
 };
-use crate::{Absent, Case, Checked, cases};
+use crate::{Absent, Case, Checked, Need, cases};
 
 /// The moment at which all links of the suite are minted, in seconds since 1970.
 const NOW: u64 = 1_800_000_000;
 const MINUTE: Duration = Duration::from_mins(1);
-const BASE: &str = "https://files.example/blob";
+pub(super) const BASE: &str = "https://files.example/blob";
+
+/// For links that are ours. A store whose links are somebody else's is tested by those over HTTP.
+const OUR_GET_LINKS: Need<dyn Harness> = Need {
+    declared: |harness| Box::pin(ours(harness, LinkRequest::get(MINUTE))),
+    undeclared: |harness| Box::pin(foreign(harness, LinkRequest::get(MINUTE))),
+};
+
+const OUR_PUT_LINKS: Need<dyn Harness> = Need {
+    declared: |harness| Box::pin(ours(harness, sized(3))),
+    undeclared: |harness| Box::pin(foreign(harness, sized(3))),
+};
 
 pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     let mut all = cases!["files::link_tokens" needs GET_LINKS;
+        a_link_of_no_or_endless_duration_is_refused,
+    ];
+    all.extend(cases!["files::link_tokens" needs OUR_GET_LINKS;
         a_download_link_grants_its_object,
         a_link_dies_when_it_was_asked_to,
-        a_link_of_no_or_endless_duration_is_refused,
         a_link_does_for_its_method_alone,
         every_flipped_byte_is_refused_with_one_answer,
         any_key_travels_unharmed,
-    ];
-    all.extend(cases!["files::link_tokens" needs PUT_LINKS;
+        a_link_of_another_store_is_refused,
+        a_rotated_key_is_good_until_it_is_removed,
+        a_clock_that_is_off_moves_the_expiry_and_nothing_else,
+    ]);
+    all.extend(cases!["files::link_tokens" needs OUR_PUT_LINKS;
         an_upload_link_carries_every_condition,
         an_upload_under_a_grant_is_held_to_it,
+        a_length_that_lies_is_found_out,
+        an_upload_that_began_in_time_may_end_later,
     ]);
     all
 }
 
 /// The signer for stores under test: fixed keys, fixed clock, and a base that only looks like an address.
 pub fn signer() -> LinkSigner {
-    let ring = KeyRing::new(LinkKey::new("suite", &[0x5A; 32]).expect("a good key"));
     let clock = Clock::new(|| after(Duration::ZERO));
+    let ring = KeyRing::new(link_key("suite", 0x5A));
     LinkSigner::new("suite", Url::parse(BASE).expect("a URL"), ring, clock).expect("a good base")
 }
 
@@ -182,6 +210,134 @@ async fn an_upload_under_a_grant_is_held_to_it(harness: &dyn Harness) -> Checked
     Ok(())
 }
 
+/// Stores that share their keys do not share their links.
+async fn a_link_of_another_store_is_refused(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let link = linked(&bench).await;
+    let ring = || KeyRing::new(link_key("suite", 0x5A));
+    carries(&read(&bench, &link, LinkVerifier::new("suite", ring()), 0).await, StatusCode::OK, b"it");
+    for other in ["other", "Suite", "suite ", ""] {
+        turned_away(&read(&bench, &link, LinkVerifier::new(other, ring()), 0).await);
+    }
+    Ok(())
+}
+
+/// While the old key is accepted its links live; without it they are dead. Its name alone is worth nothing.
+async fn a_rotated_key_is_good_until_it_is_removed(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let link = linked(&bench).await;
+    let new = || KeyRing::new(link_key("new", 1));
+    let both = new().accepting(link_key("suite", 0x5A)).expect("two ids");
+    let impostor = new().accepting(link_key("suite", 2)).expect("two ids");
+    carries(&read(&bench, &link, LinkVerifier::new("suite", both), 0).await, StatusCode::OK, b"it");
+    turned_away(&read(&bench, &link, LinkVerifier::new("suite", new()), 0).await);
+    turned_away(&read(&bench, &link, LinkVerifier::new("suite", impostor), 0).await);
+    Ok(())
+}
+
+/// Whoever serves a link may have another clock than who minted it, and it may go back: a link has no beginning, ends at
+/// its expiry by the clock that is asked, and is not remembered.
+async fn a_clock_that_is_off_moves_the_expiry_and_nothing_else(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.put("a", "it").await;
+    let link = bench.minted("a", LinkRequest::get(Duration::from_mins(10))).await;
+    for (seconds, alive) in
+        [(-900, true), (0, true), (599, true), (600, false), (900, false), (0, true), (-900, true)]
+    {
+        let answer = read(&bench, &link, signer().verifier(), seconds).await;
+        assert_eq!(answer.status().is_success(), alive, "{seconds} s after it was minted");
+    }
+    Ok(())
+}
+
+/// The body counts, and not what its header says of it.
+async fn a_length_that_lies_is_found_out(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let clock = Clock::new(|| after(Duration::ZERO));
+    let server = server(&bench, signer().verifier(), clock);
+    for (request, said) in [(sized(3), 3), (LinkRequest::put(MINUTE), 3)] {
+        let link = bench.minted("up", request).await;
+        for body in [&b""[..], b"12", b"1234"] {
+            let upload = to(&link).header("content-length", said).body(pieces(body)).expect("a request");
+            turned_away(&answered(&server, upload).await);
+            bench.assert_absent("up").await;
+        }
+    }
+    Ok(())
+}
+
+/// The expiry says until when a link may be used, and not how fast a line has to be.
+async fn an_upload_that_began_in_time_may_end_later(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let link = bench.minted("up", sized(3)).await;
+    let seconds = Arc::new(AtomicU64::new(59));
+    let (reading, passing) = (Arc::clone(&seconds), Arc::clone(&seconds));
+    let server = server(
+        &bench,
+        signer().verifier(),
+        Clock::new(move || after(Duration::from_secs(reading.load(Ordering::Relaxed)))),
+    );
+    let slow: ByteStream = Box::pin(pieces(b"12").chain(stream::once(async move {
+        passing.store(3600, Ordering::Relaxed);
+        Ok(Bytes::from_static(b"3"))
+    })));
+    let begun = answered(&server, to(&link).body(slow).expect("a request")).await;
+    assert!(begun.status().is_success(), "{}", begun.status());
+    assert_eq!(bench.body("up").await, b"123");
+    turned_away(&answered(&server, to(&link).body(pieces(b"456")).expect("a request")).await);
+    assert_eq!(bench.body("up").await, b"123");
+    Ok(())
+}
+
+async fn ours(harness: &dyn Harness, request: LinkRequest) -> Result<bool, Absent> {
+    let link = Bench::open(harness).await?.files.link(&key("a"), request).await;
+    Ok(link.is_ok_and(|link| link.url.as_str().starts_with(BASE)))
+}
+
+/// Either there are no such links, and asking for one says so, or they are signed and served by somebody else.
+async fn foreign(harness: &dyn Harness, request: LinkRequest) -> Checked {
+    let bench = Bench::open(harness).await?;
+    if let Err(error) = bench.files.link(&key("a"), request).await {
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    }
+    Ok(())
+}
+
+/// A link to an object that is there.
+async fn linked(bench: &Bench) -> Link {
+    bench.put("a", "it").await;
+    bench.minted("a", LinkRequest::get(MINUTE)).await
+}
+
+/// What a server with these keys answers, whose clock is this far ahead or back.
+async fn read(bench: &Bench, link: &Link, verifier: LinkVerifier, seconds: i64) -> Response<Bytes> {
+    let clock = Clock::new(move || {
+        let off = Duration::from_secs(seconds.unsigned_abs());
+        let minted = after(Duration::ZERO);
+        if seconds < 0 { minted - off } else { minted + off }
+    });
+    let request = to(link).body(pieces(b"")).expect("a request");
+    answered(&server(bench, verifier, clock), request).await
+}
+
+fn server(bench: &Bench, verifier: LinkVerifier, clock: Clock) -> LinkServer {
+    LinkServer::new(Files::new(bench.fixture.link_target()), verifier, clock).below("/blob")
+}
+
+fn link_key(id: &str, fill: u8) -> LinkKey {
+    LinkKey::new(id, &[fill; 32]).expect("a good key")
+}
+
+fn sized(size: u64) -> LinkRequest {
+    LinkRequest::Put {
+        expires_in: MINUTE,
+        size: Some(size),
+        sha256: None,
+        content_type: None,
+        create_only: false,
+    }
+}
+
 async fn granted(bench: &Bench, request: LinkRequest) -> Result<persistent_fs::links::Grant, Absent> {
     let link = bench.files.link(&key("up"), request).await.expect("a link");
     Ok(bench.fixture.verify(Method::Put, &token(&link), after(Duration::ZERO))?.expect("a good token"))
@@ -193,6 +349,7 @@ fn token(link: &Link) -> String {
     rest.split('/').next().expect("a token").to_owned()
 }
 
-fn after(duration: Duration) -> SystemTime {
+/// The moment that comes so long after all links were minted.
+pub(super) fn after(duration: Duration) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW) + duration
 }

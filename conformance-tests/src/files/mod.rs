@@ -4,10 +4,13 @@ mod bench;
 mod cancel;
 mod copies;
 mod create;
+mod get_links;
 mod honesty;
 mod keys;
+mod link_http;
 mod link_tokens;
 mod listing;
+mod put_links;
 mod reads;
 mod removal;
 mod round_trip;
@@ -15,11 +18,17 @@ mod swap;
 mod through_prefix;
 mod visibility;
 
-use std::{process::ExitCode, sync::Arc, time::SystemTime};
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
-use persistent_fs::{Backend, Method, links::Grant};
+use bytes::Bytes;
+use persistent_fs::{Backend, ByteStream, Method, links::Grant};
 
+pub use link_http::{Quirk, answered, served};
 pub use link_tokens::signer;
 
 use crate::{Absent, Case, run_all, trials};
@@ -101,6 +110,32 @@ pub trait Fixture: Send + Sync {
         let _ = (method, token, now);
         Err(Absent::hook("verify"))
     }
+
+    /// The backend whose objects this store's links name: this one, unless it is a layer that renames them.
+    fn link_target(&self) -> Arc<dyn Backend> {
+        self.backend()
+    }
+
+    /// Sends a request to where a link of this store leads, as a stranger without any credentials would, `late` after
+    /// the link was minted, and collects the answer.
+    ///
+    /// By default [`served`] answers in process: right for a store with [`signer`]'s links that serves them itself. A
+    /// harness for a store with links of its own sends the request over the network exactly as it is, and really waits
+    /// before it does. What cannot be sent, because its body ends in an error or is not as long as its header says, is
+    /// sent as far as possible, and answered with 400 if no other answer comes.
+    async fn fetch(
+        &self,
+        request: http::Request<ByteStream>,
+        late: Duration,
+    ) -> Result<http::Response<Bytes>, Absent> {
+        link_http::in_process(self.link_target(), request, late).await
+    }
+
+    /// In what the server that answers this store's links differs from ours. The list is part of what the adapter's
+    /// documentation says, not a way to silence a case.
+    fn quirks(&self) -> &[Quirk] {
+        &[]
+    }
 }
 
 /// Every case of the suite.
@@ -117,6 +152,8 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
         removal::cases(),
         copies::cases(),
         link_tokens::cases(),
+        get_links::cases(),
+        put_links::cases(),
         honesty::cases(),
     ]
     .concat()

@@ -1,11 +1,15 @@
 //! The suite once more, through the prefix layer: a layer is a backend.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
-use persistent_fs::{Backend, Key, Method, Prefixed, links::Grant};
+use bytes::Bytes;
+use persistent_fs::{Backend, ByteStream, Key, Method, Prefixed, links::Grant};
 
-use super::{Fixture, Harness, Scale, bench::key};
+use super::{Fixture, Harness, Quirk, Scale, bench::key};
 use crate::Absent;
 
 const FOLDER: &str = "some/folder";
@@ -70,5 +74,21 @@ impl Fixture for Inside {
             inside
         };
         Ok(self.0.verify(method, token, now)?.map(strip))
+    }
+
+    fn link_target(&self) -> Arc<dyn Backend> {
+        self.0.link_target()
+    }
+
+    async fn fetch(
+        &self,
+        request: http::Request<ByteStream>,
+        late: Duration,
+    ) -> Result<http::Response<Bytes>, Absent> {
+        self.0.fetch(request, late).await
+    }
+
+    fn quirks(&self) -> &[Quirk] {
+        self.0.quirks()
     }
 }
