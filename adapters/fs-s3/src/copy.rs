@@ -1,0 +1,88 @@
+//! Copies within the bucket.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use http::{HeaderName, Method, header};
+use percent_encoding::utf8_percent_encode;
+use persistent_fs::{Error, ErrorKind, Key, Meta, ReadOptions, Result, Upload, WriteMode, WriteOptions};
+
+use crate::{
+    list::document,
+    publish::Target,
+    read::read,
+    upload::S3Upload,
+    wire::{Call, PATH},
+    xml::Published,
+};
+
+/// S3 copies no larger object by one request.
+const LARGEST_COPY: u64 = 5 << 30;
+
+/// Copies by the server where that is exact, and through this process otherwise: the server's copy knows neither
+/// conditions on the target nor hashes.
+pub(crate) async fn copy(target: &Arc<Target>, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
+    let source = target.head(from).await.map_err(|error| error.with_key(from))?;
+    let by_server =
+        options.mode == WriteMode::Replace && options.sha256.is_none() && source.size <= LARGEST_COPY;
+    if !by_server {
+        return through_here(target, from, to, options).await;
+    }
+    if options.size.is_some_and(|size| size != source.size) {
+        return Err(
+            Error::new(ErrorKind::Integrity, "the source has another size than declared").with_key(to)
+        );
+    }
+    let retyped = options.content_type.is_some() && options.content_type != source.content_type;
+    if from == to && !retyped {
+        // S3 refuses a copy that would change nothing.
+        return Ok(source);
+    }
+    by_the_server(target, &source, to, &options, retyped).await.map_err(|error| error.with_key(to))
+}
+
+async fn by_the_server(
+    target: &Target,
+    source: &Meta,
+    to: &Key,
+    options: &WriteOptions,
+    retyped: bool,
+) -> Result<Meta> {
+    let bucket = target.bucket.as_str();
+    let from = format!("/{bucket}/{}", utf8_percent_encode(&target.name(&source.key), PATH));
+    let mut call = Call::new(Method::PUT, target.name(to))
+        .headers(&target.new_object)
+        .header(HeaderName::from_static("x-amz-copy-source"), &from)?
+        .repeatable();
+    if let Some(etag) = &source.etag {
+        // What was looked at is what is copied.
+        let etag = target.abilities.quoting.applied(etag.as_str());
+        call = call.header(HeaderName::from_static("x-amz-copy-source-if-match"), &etag)?;
+    }
+    let content_type = options.content_type.as_ref().or(source.content_type.as_ref());
+    if let (true, Some(content_type)) = (retyped, content_type) {
+        call = call
+            .header(HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?
+            .header(header::CONTENT_TYPE, content_type)?;
+    }
+    let answer = target.wire.send(call).await.map_err(|error| match error.kind() {
+        // The source went, or was replaced, between the look and the copy.
+        ErrorKind::Precondition => {
+            Error::new(ErrorKind::Unavailable, "the source changed while it was copied")
+        }
+        _ => error,
+    })?;
+    let published: Published = document(&answer.body)?;
+    Ok(target.describe(to, source.size, published.etag, content_type.map(String::as_str)).await)
+}
+
+async fn through_here(target: &Arc<Target>, from: &Key, to: &Key, mut options: WriteOptions) -> Result<Meta> {
+    let mut source = read(target, from, ReadOptions::default()).await?;
+    options.size.get_or_insert(source.meta.size);
+    options.content_type = options.content_type.or(source.meta.content_type);
+    let mut upload = Box::new(S3Upload::new(Arc::clone(target), to.clone(), options));
+    while let Some(piece) = source.body.try_next().await? {
+        upload.write(piece).await?;
+    }
+    upload.finish().await
+}

@@ -1,0 +1,145 @@
+//! What makes an object visible, and what is said about it afterwards.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, header};
+use object_store::{GetOptions, ObjectStore, aws::AmazonS3};
+use persistent_fs::{Clock, Key, Meta, Result, WriteMode, WriteOptions};
+
+use crate::{
+    abilities::Abilities,
+    connect::header_text,
+    error::retell,
+    parts::LARGEST_OBJECT,
+    wire::{Call, Wire},
+};
+
+/// Everything that a store, its uploads and its copies share.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) wire: Wire,
+    /// The same bucket, for reading.
+    pub(crate) store: AmazonS3,
+    pub(crate) bucket: String,
+    /// Empty, or ending with a slash.
+    pub(crate) prefix: String,
+    pub(crate) part_size: u64,
+    pub(crate) concurrency: usize,
+    /// Storage class and encryption of new objects.
+    pub(crate) new_object: HeaderMap,
+    pub(crate) abilities: Abilities,
+    pub(crate) clock: Clock,
+    /// The uploads in parts of this process, which a sweep spares.
+    pub(crate) open_uploads: Mutex<HashSet<String>>,
+}
+
+impl Target {
+    /// The name of the object in the bucket.
+    pub(crate) fn name(&self, key: &Key) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    pub(crate) fn open_uploads(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.open_uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The largest object that can be written.
+    pub(crate) fn largest(&self) -> u64 {
+        if self.abilities.parts { LARGEST_OBJECT } else { self.part_size }
+    }
+
+    /// The call, to succeed only as the mode demands.
+    pub(crate) fn conditioned(&self, call: Call, mode: &WriteMode) -> Result<Call> {
+        match mode {
+            WriteMode::Replace => Ok(call),
+            WriteMode::Create => call.header(header::IF_NONE_MATCH, "*"),
+            WriteMode::Match(etag) => {
+                call.header(header::IF_MATCH, &self.abilities.quoting.applied(etag.as_str()))
+            }
+        }
+    }
+
+    /// What is known about an object. Missing: [`NotFound`](persistent_fs::ErrorKind::NotFound), if the bucket is
+    /// there.
+    pub(crate) async fn head(&self, key: &Key) -> Result<Meta> {
+        let path = self.path(key)?;
+        loop {
+            let head = GetOptions { head: true, ..GetOptions::default() };
+            match self.store.get_opts(&path, head).await.map_err(|error| retell(&error)) {
+                Ok(found) => return Ok(meta(key, &found)),
+                Err(error) if error.is_not_found() => self.confirm_absence(key).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A missing bucket answers a HEAD as a missing object does. Only an answer with a body tells them apart.
+    async fn confirm_absence(&self, key: &Key) -> Result<()> {
+        let call = Call::new(Method::GET, self.name(key)).header(header::RANGE, "bytes=0-0")?;
+        match self.wire.send(call).await {
+            Err(error) if error.kind() == persistent_fs::ErrorKind::InvalidRange => Ok(()),
+            // Somebody has written it meanwhile: look again.
+            answered => answered.map(drop),
+        }
+    }
+
+    pub(crate) fn path(&self, key: &Key) -> Result<object_store::path::Path> {
+        let name = Key::parse(&self.name(key)).map_err(|error| error.with_key(key))?;
+        fs_object_store::to_path(&name)
+    }
+
+    /// Describes an object that has just been written, as others see it.
+    ///
+    /// The answer to a write does not tell its time. If asking for it fails, or somebody has replaced the object
+    /// already, the write stands all the same, and is described by what is known here.
+    pub(crate) async fn describe(
+        &self,
+        key: &Key,
+        size: u64,
+        etag: String,
+        content_type: Option<&str>,
+    ) -> Meta {
+        let written = fs_object_store::to_etag(&etag);
+        match self.head(key).await {
+            Ok(seen) if written.is_none() || seen.etag == written => seen,
+            _ => {
+                let mut meta = Meta::new(key.clone(), size, self.clock.now());
+                meta.etag = written;
+                meta.content_type = content_type.map(str::to_owned);
+                meta
+            }
+        }
+    }
+}
+
+/// Writes a body in one request.
+pub(crate) async fn publish(target: &Target, key: &Key, options: &WriteOptions, body: Bytes) -> Result<Meta> {
+    let size = body.len() as u64;
+    let mut call = Call::new(Method::PUT, target.name(key)).headers(&target.new_object).body(vec![body]);
+    if let Some(content_type) = &options.content_type {
+        call = call.header(header::CONTENT_TYPE, content_type)?;
+    }
+    if let Some(sha256) = &options.sha256 {
+        // The signature covers the body's hash already; this one is stored with the object.
+        call = call.header(HeaderName::from_static("x-amz-checksum-sha256"), &STANDARD.encode(sha256))?;
+    }
+    let call = if options.mode == WriteMode::Replace { call.repeatable() } else { call };
+    let answer = target.wire.send(target.conditioned(call, &options.mode)?).await?;
+    let etag = header_text(&answer.headers, header::ETAG).unwrap_or_default().to_owned();
+    Ok(target.describe(key, size, etag, options.content_type.as_deref()).await)
+}
+
+/// What `object_store` found, in our terms.
+pub(crate) fn meta(key: &Key, found: &object_store::GetResult) -> Meta {
+    let mut meta = fs_object_store::to_meta(key.clone(), &found.meta);
+    meta.content_type = fs_object_store::to_content_type(&found.attributes).filter(|given| given != UNTYPED);
+    meta
+}
+
+/// How S3 describes an object whose type nobody has given.
+const UNTYPED: &str = "binary/octet-stream";
