@@ -48,6 +48,12 @@ missing_packages() { # WITH_CLIENTS
     command -v openssl >/dev/null || echo openssl
     # To see in which order files reach the disk.
     command -v strace >/dev/null || echo strace
+    # An S3 server that is not ours, and a client that can sign the request for its bucket.
+    command -v radosgw >/dev/null || echo radosgw
+    command -v ceph-mon >/dev/null || echo ceph-mon
+    command -v ceph-osd >/dev/null || echo ceph-osd
+    command -v ceph >/dev/null || echo ceph-common
+    command -v curl >/dev/null || echo curl
     # The client brings its own node; npm needs the one of the system, of any age.
     [ "$1" != true ] || command -v npm >/dev/null || echo npm
 }

@@ -128,6 +128,7 @@ async fn a_link_that_has_expired_is_refused(account: &Account) {
 }
 
 async fn a_link_binds_the_headers_it_signs(account: &Account) {
+    remove(account, "bound").await;
     let link = Request::new(account, "PUT", "bound", "hello")
         .with("content-length", "5")
         .with("content-type", "text/plain")
@@ -144,8 +145,7 @@ async fn a_link_binds_the_headers_it_signs(account: &Account) {
 async fn a_create_is_refused_where_an_object_is(account: &Account) {
     let create =
         |body| Request::new(account, "PUT", "once", body).with("if-none-match", "*").signed(account, 0);
-    let gone = Request::new(account, "DELETE", "once", "").signed(account, 0).send().await;
-    assert_eq!(gone.status, 204, "{gone:?}");
+    remove(account, "once").await;
     assert_eq!(create("first").send().await.status, 200);
     let second = create("other").send().await;
     assert_eq!((second.status, second.code()), (412, "PreconditionFailed"));
@@ -197,9 +197,15 @@ async fn a_server_that_was_dropped_is_gone() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
 
+/// What an earlier run has left behind.
+async fn remove(account: &Account, key: &str) {
+    let gone = Request::new(account, "DELETE", key, "").signed(account, 0).send().await;
+    assert_eq!(gone.status, 204, "{gone:?}");
+}
+
 async fn assert_absent(account: &Account, key: &str) {
     let answer = Request::new(account, "GET", key, "").signed(account, 0).send().await;
-    assert_eq!((answer.status, answer.code()), (404, "NoSuchKey"), "{key} must not be there");
+    assert_eq!((answer.status, answer.code()), (404, "NoSuchKey"), "{key} must not be there: {answer:?}");
 }
 
 /// Said around the test's capture, so that it is seen although the test passes.
