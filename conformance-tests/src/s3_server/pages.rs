@@ -8,6 +8,7 @@ use s3s::{
     },
     s3_error,
 };
+use url::form_urlencoded::byte_serialize;
 
 use super::{
     bucket::{Bucket, Object, strong},
@@ -19,7 +20,7 @@ pub(super) const LARGEST: usize = 1000;
 
 /// A page of objects, those behind a delimiter folded into one entry.
 pub(super) fn of_objects(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
-    refuse_encoding(input.encoding_type.as_ref())?;
+    let names = Names(input.encoding_type.clone());
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let after = input.continuation_token.as_deref().or(input.start_after.as_deref()).unwrap_or_default();
     let size = page(input.max_keys)?;
@@ -41,7 +42,7 @@ pub(super) fn of_objects(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result
         last = Some(fold.clone().unwrap_or_else(|| key.clone()));
         match fold {
             Some(fold) => folded.push(fold),
-            None => contents.push(entry(key, object)),
+            None => contents.push(entry(names.written(key), object)),
         }
     }
     Ok(ListObjectsV2Output {
@@ -52,12 +53,13 @@ pub(super) fn of_objects(bucket: &Bucket, input: ListObjectsV2Input) -> S3Result
         next_continuation_token: last.filter(|_| more),
         contents: Some(contents),
         common_prefixes: Some(
-            folded.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect(),
+            folded.into_iter().map(|prefix| CommonPrefix { prefix: Some(names.written(prefix)) }).collect(),
         ),
         continuation_token: input.continuation_token,
-        delimiter: input.delimiter,
-        prefix: input.prefix,
-        start_after: input.start_after,
+        delimiter: input.delimiter.map(|name| names.written(name)),
+        prefix: input.prefix.map(|name| names.written(name)),
+        start_after: input.start_after.map(|name| names.written(name)),
+        encoding_type: names.0,
         ..ListObjectsV2Output::default()
     })
 }
@@ -67,7 +69,7 @@ pub(super) fn of_uploads(
     bucket: &Bucket,
     input: ListMultipartUploadsInput,
 ) -> S3Result<ListMultipartUploadsOutput> {
-    refuse_encoding(input.encoding_type.as_ref())?;
+    let names = Names(input.encoding_type.clone());
     if input.delimiter.is_some() {
         return Err(s3_error!(NotImplemented));
     }
@@ -84,7 +86,7 @@ pub(super) fn of_uploads(
         .by_ref()
         .take(size)
         .map(|((key, id), begun)| MultipartUpload {
-            key: Some(key),
+            key: Some(names.written(key)),
             upload_id: Some(id),
             initiated: Some(begun.into()),
             ..MultipartUpload::default()
@@ -98,9 +100,10 @@ pub(super) fn of_uploads(
         max_uploads: i32::try_from(size).ok(),
         next_key_marker: last.as_ref().and_then(|upload| upload.key.clone()),
         next_upload_id_marker: last.and_then(|upload| upload.upload_id),
-        key_marker: input.key_marker,
+        key_marker: input.key_marker.map(|name| names.written(name)),
         upload_id_marker: input.upload_id_marker,
-        prefix: input.prefix,
+        prefix: input.prefix.map(|name| names.written(name)),
+        encoding_type: names.0,
         uploads: Some(uploads),
         ..ListMultipartUploadsOutput::default()
     })
@@ -125,6 +128,15 @@ fn page(asked: Option<i32>) -> S3Result<usize> {
     Ok(asked.map_err(|_| s3_error!(InvalidArgument))?.min(LARGEST))
 }
 
-fn refuse_encoding(encoding: Option<&EncodingType>) -> S3Result<()> {
-    encoding.map_or(Ok(()), |_| Err(s3_error!(NotImplemented, "Keys are listed as they are")))
+/// How names are written in an answer.
+struct Names(Option<EncodingType>);
+
+impl Names {
+    /// As a form encodes them, but with their slashes, if that was asked for.
+    fn written(&self, name: String) -> String {
+        match self.0 {
+            Some(_) => byte_serialize(name.as_bytes()).collect::<String>().replace("%2F", "/"),
+            None => name,
+        }
+    }
 }
