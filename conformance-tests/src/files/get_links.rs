@@ -128,7 +128,7 @@ async fn several_ranges_never_give_wrong_bytes(harness: &dyn Harness) -> Checked
                 assert!(header(&answer, "content-type").starts_with("multipart/byteranges"), "{range}");
             }
             status if status.is_client_error() => {
-                assert!(bench.has(Quirk::OneRangeOnly), "{range}: {status}")
+                assert!(bench.has(Quirk::OneRangeOnly), "{range}: {status}");
             }
             _ => carries(&answer, StatusCode::OK, BODY),
         }

@@ -18,12 +18,14 @@ use conformance_tests::{
 use fs_memory::Memory;
 use futures_util::{StreamExt, TryStreamExt};
 use persistent_fs::{
-    Backend, ByteRange, Capabilities, Download, ETag, Error, ErrorKind, Key, Link, LinkRequest, Meta,
-    MetaStream, Method, Prefix, ReadOptions, Result, Swept, Upload, WriteMode, WriteOptions, links::Grant,
+    Backend, ByteRange, ByteStream, Capabilities, Download, ETag, Error, ErrorKind, Key, Link, LinkRequest,
+    Meta, MetaStream, Method, Prefix, ReadOptions, Result, Swept, Upload, WriteMode, WriteOptions,
+    links::Grant,
 };
 use tokio::task::yield_now;
 
 use crate::{
+    broken_links::{self, other_signer},
     broken_parts::{BrokenUpload, backwards, follow_replaces, list_by_offset, verify},
     fault::Fault,
     unreachable::Unreachable,
@@ -67,6 +69,9 @@ impl Fixture for Broken {
         if self.has(Fault::ReopenLosesAll) {
             return Ok(Arc::new(Memory::new()));
         }
+        if self.has(Fault::ReopenSignsAnew) {
+            return Ok(Arc::new(self.memory.clone().with_links(other_signer())));
+        }
         Ok(self.backend())
     }
 
@@ -80,9 +85,21 @@ impl Fixture for Broken {
     fn verify(&self, method: Method, token: &str, now: SystemTime) -> Result<Result<Grant>, Absent> {
         Ok(verify(self.fault, method, token, now))
     }
+
+    async fn fetch(
+        &self,
+        request: http::Request<ByteStream>,
+        late: Duration,
+    ) -> Result<http::Response<Bytes>, Absent> {
+        Ok(broken_links::fetch(self, request, late).await)
+    }
 }
 
 impl Broken {
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.fault == Some(fault)
     }
@@ -343,6 +360,8 @@ impl Backend for Broken {
     async fn link(&self, key: &Key, request: LinkRequest) -> Result<Link> {
         let (mut key, mut request) = (self.key(key)?, request);
         match (self.fault, &mut request) {
+            (Some(Fault::LinkIsSignedWithAnotherKey), _) => return other_signer().mint(&key, &request),
+            (Some(Fault::LinkNeedsTheObject), _) => drop(self.memory.head(&key).await?),
             (Some(Fault::LinkIsForAnotherKey), _) => key = Key::parse("another")?,
             (Some(Fault::LinkForgetsConditions), LinkRequest::Put { expires_in, .. }) => {
                 request = LinkRequest::put(*expires_in);

@@ -1,6 +1,7 @@
 //! A check that cannot fail is a defect: every case must fail on a backend that is wrong in the way it is about.
 
 mod broken;
+mod broken_links;
 mod broken_parts;
 mod fault;
 mod unreachable;
