@@ -48,6 +48,8 @@
 
 #[cfg(feature = "dbconn")]
 pub mod dbconn;
+#[cfg(feature = "fault-proxy")]
+pub mod fault_proxy;
 pub mod files;
 pub mod mailer;
 mod runner;
