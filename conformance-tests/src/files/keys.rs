@@ -17,7 +17,8 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     ]
 }
 
-/// Nothing is normalised or encoded: what is written is listed, letter by letter.
+/// Nothing is normalised or encoded: what is written is listed, letter by letter. What the product cannot hold at all
+/// is refused by name.
 async fn unusual_keys_are_kept_as_they_are(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
     let printable = (b' '..=b'~').map(char::from).filter(|c| !"/\\".contains(*c)).map(|c| format!("x{c}y"));
@@ -61,6 +62,12 @@ async fn unusual_keys_are_kept_as_they_are(harness: &dyn Harness) -> Checked {
     }
     names.sort();
     names.dedup();
+    let (cannot, names): (Vec<_>, Vec<_>) =
+        names.into_iter().partition(|name| bench.fixture.refuses(&key(name)));
+    for name in &cannot {
+        let put = bench.files.put(&key(name), "never".into(), WriteOptions::default()).await;
+        refused(put, ErrorKind::InvalidKey);
+    }
     for name in &names {
         bench.put(name, name.clone()).await;
     }

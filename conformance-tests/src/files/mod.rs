@@ -26,7 +26,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use persistent_fs::{Backend, ByteStream, Method, links::Grant};
+use persistent_fs::{Backend, ByteStream, Key, Method, links::Grant};
 
 pub use link_http::{Quirk, answered, served};
 pub use link_tokens::signer;
@@ -87,6 +87,13 @@ pub trait Fixture: Send + Sync {
     /// The same storage, opened afresh, as after a restart.
     async fn reopen(&self) -> Result<Arc<dyn Backend>, Absent> {
         Err(Absent::hook("reopen"))
+    }
+
+    /// Whether the product cannot hold this valid key in any way, so that the store refuses it with `InvalidKey`. What
+    /// is not named here has to be held.
+    fn refuses(&self, key: &Key) -> bool {
+        let _ = key;
+        false
     }
 
     /// The names of all that is really stored, in any order: objects, and whatever uploads have left behind.

@@ -51,6 +51,10 @@ impl Fixture for Inside {
         Ok(inside(self.0.reopen().await?))
     }
 
+    fn refuses(&self, inner: &Key) -> bool {
+        self.0.refuses(&key(&format!("{FOLDER}/{inner}")))
+    }
+
     async fn raw_entries(&self) -> Result<Vec<String>, Absent> {
         self.0.raw_entries().await
     }
