@@ -121,7 +121,7 @@ impl Budget {
 
     /// Gives back a tenth of one.
     pub(super) fn earn(&self) {
-        let earned = |left: u32| (left < self.full).then_some(left + 1);
+        let earned = |left: u32| (left < self.full).then(|| left + 1);
         let _full_already = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earned);
     }
 }
@@ -174,5 +174,8 @@ mod tests {
         assert!(budget.spend() && !budget.spend());
         (0..1000).for_each(|_| budget.earn());
         assert!(budget.spend() && budget.spend() && !budget.spend(), "more was earned than there was");
+        let endless = Budget::of(&RetryPolicy { budget: u32::MAX, ..RetryPolicy::default() });
+        endless.earn();
+        assert!(endless.spend());
     }
 }
