@@ -70,7 +70,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// `after` need not exist, so any listing can be resumed from the last key seen. Every object that is there from
     /// the beginning to the end appears exactly once; one that comes or goes meanwhile may appear or not. Nothing but
     /// finished objects appears. No object: an empty stream.
-    /// Errors come as the last item. The work is done as the stream is polled; dropping it ends it.
+    /// Errors come as the last item. The work is done as the stream is polled, at most a few pages ahead of what was
+    /// asked for; dropping it ends it.
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream;
 
     /// Writes an object whose body is at hand.
@@ -91,6 +92,7 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// On success the file is gone, renamed or copied and removed; on an error whose outcome is not applied it is still
     /// where it was. Permissions follow the store, not the file. Nobody else may change the file meanwhile.
     /// No such file, or not a regular one: [`ErrorKind::InvalidOption`]. Otherwise as [`put`](Self::put).
+    /// If the future is dropped, the file is gone only if the new object stands.
     async fn ingest(&self, key: &Key, file: &Path, mut options: WriteOptions) -> Result<Meta> {
         let (mut source, size) = open_regular(file).await?;
         options.size.get_or_insert(size);
@@ -128,7 +130,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
 
     /// Removes every object whose key begins with `prefix`, and says how many.
     ///
-    /// Not atomic: objects go one by one. Those written meanwhile may survive. Nothing to remove: `0`.
+    /// Not atomic: objects go one by one. Those written meanwhile may survive. One that somebody else removes meanwhile
+    /// is no error, and may be counted. Nothing to remove: `0`.
     /// On an error, and if the future is dropped, some are gone; it may be repeated.
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         let mut objects = self.list(prefix, None);
@@ -168,6 +171,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
 #[async_trait]
 pub trait Upload: Debug + Send {
     /// Appends a piece of any size, waiting until the backend can take it.
+    ///
+    /// A backend that sends bodies elsewhere keeps no more of one in memory than is on its way, however long it is.
     ///
     /// After an error, or if the future is dropped, the upload is lost: further calls answer an error and the object
     /// is never published. [`ErrorKind::Integrity`] if the body exceeds its declared size, [`ErrorKind::TooLarge`] if

@@ -21,12 +21,16 @@
 //!   [`Upload::finish`] succeeds the old object stands; a reader that began on it ends on it.
 //! * **Durable by default**, where [`Capabilities::durable`] says so: once a write has returned, a crash does not
 //!   take it back.
-//! * **You read what was written.** After a write or a delete has returned, every later call sees its effect.
+//! * **You read what was written.** After a write or a delete has returned, every later call sees its effect, through
+//!   every backend on the same storage.
 //! * **An error tells what happened.** [`Error::outcome`] says whether the change was applied, [`Error::retry`] whether
 //!   trying again makes sense.
 //! * **Capabilities are promises.** What is declared holds in full; what is not is refused as
 //!   [`ErrorKind::Unsupported`], quickly and without effect. Nothing is emulated.
 //! * **A dropped future harms nobody.** The next call works, and what is left behind can be [swept](Backend::sweep).
+//!   What was under way may still take effect a moment later: in full, or not at all.
+//! * **Any runtime will do.** Calls need no second thread of the caller's runtime, several runtimes may share a backend,
+//!   and one that ends harms the others no more than a dropped future.
 //!
 //! What this contract leaves out, it leaves out on purpose: directories, rename, append, access lists, versions.
 //!

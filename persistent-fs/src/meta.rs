@@ -31,8 +31,8 @@ pub struct Meta {
     pub key: Key,
     /// Its length in bytes.
     pub size: u64,
-    /// When it was written, by the backend's clock and as exactly as it keeps it. For people and for aging; it does
-    /// not tell versions apart.
+    /// When it was written, by the backend's clock and as exactly as it keeps it. As long as that clock is not put back,
+    /// what is written later is not dated earlier. For people and for aging; it does not tell versions apart.
     pub modified: SystemTime,
     /// Its version, where [`Capabilities::etag`](crate::Capabilities::etag) is declared.
     pub etag: Option<ETag>,

@@ -127,7 +127,8 @@ pub struct WriteOptions {
     pub size: Option<u64>,
     /// The SHA-256, if it is known. A body with another is refused with [`ErrorKind::Integrity`].
     pub sha256: Option<[u8; 32]>,
-    /// The media type to store with the object.
+    /// The media type to store with the object. It comes back letter by letter; what a backend cannot keep so, it
+    /// refuses with [`ErrorKind::InvalidOption`].
     pub content_type: Option<String>,
 }
 

@@ -57,6 +57,15 @@ impl Fixture for LocalFixture {
         Ok(found)
     }
 
+    /// Those of this process that lead into the folder, unnamed files included.
+    async fn descriptors(&self) -> Result<usize, Absent> {
+        let Ok(all) = fs::read_dir("/proc/self/fd") else {
+            return Err(Absent::because("this system does not show the descriptors of a process"));
+        };
+        let targets = all.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        Ok(targets.filter(|target| target.starts_with(self.folder.path())).count())
+    }
+
     fn verify(&self, method: Method, token: &str, now: SystemTime) -> Result<Result<Grant>, Absent> {
         Ok(signer().verifier().verify(method, token, now))
     }

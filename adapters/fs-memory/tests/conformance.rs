@@ -41,6 +41,11 @@ impl Fixture for MemoryFixture {
         Ok(names.try_collect().await.expect("memory lists"))
     }
 
+    /// Memory is not opened.
+    async fn descriptors(&self) -> Result<usize, Absent> {
+        Ok(0)
+    }
+
     fn verify(&self, method: Method, token: &str, now: SystemTime) -> Result<Result<Grant>, Absent> {
         Ok(signer().verifier().verify(method, token, now))
     }

@@ -1,9 +1,9 @@
 //! What the cases have in common: a store at hand, and short words for what they do and demand.
 
-use std::{fmt::Debug, future::Future, pin::pin, sync::Arc, task::Poll};
+use std::{fmt::Debug, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, poll};
+use futures_util::{StreamExt, TryStreamExt};
 use persistent_fs::{
     Backend, Error, ErrorKind, Key, Meta, Outcome, Prefix, ReadOptions, Result, WriteOptions,
 };
@@ -33,6 +33,19 @@ impl Bench {
     /// Writes and demands success.
     pub(super) async fn put(&self, name: &str, body: impl Into<Bytes>) -> Meta {
         self.files.put(&key(name), body.into(), WriteOptions::default().atomic()).await.expect(name)
+    }
+
+    /// Writes many small objects, a few at a time.
+    pub(super) async fn put_all<'n>(&self, objects: impl IntoIterator<Item = (&'n str, &'n str)>) {
+        let objects =
+            objects.into_iter().map(|(name, body)| (key(name), Bytes::copy_from_slice(body.as_bytes())));
+        let writes = objects.map(|(key, body)| self.write_one(key, body)).collect::<Vec<_>>();
+        futures_util::stream::iter(writes).buffer_unordered(32).collect::<()>().await;
+    }
+
+    async fn write_one(&self, key: Key, body: Bytes) {
+        let written = self.files.put(&key, body, WriteOptions::default().atomic()).await;
+        written.unwrap_or_else(|error| panic!("{key:?}: {error:?}"));
     }
 
     /// The whole body of an object that must be there, read from the stream.
@@ -103,18 +116,6 @@ pub(super) async fn collect(body: persistent_fs::ByteStream) -> Result<Vec<u8>> 
         Ok(whole)
     })
     .await
-}
-
-/// Drops a future after it has been polled this often, unless it ends before.
-pub(super) async fn cut<F: Future>(future: F, polls: usize) -> Option<F::Output> {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        if let Poll::Ready(output) = poll!(future.as_mut()) {
-            return Some(output);
-        }
-        tokio::task::yield_now().await;
-    }
-    None
 }
 
 /// The capability and the demand that an undeclared one is refused without effect.

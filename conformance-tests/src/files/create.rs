@@ -7,7 +7,8 @@ use tokio::sync::Barrier;
 
 use super::{
     Harness,
-    bench::{Bench, CREATE, key, refused},
+    bench::{Bench, CREATE, key, noise, refused},
+    tools::file,
 };
 use crate::{Case, Checked, cases};
 
@@ -17,6 +18,9 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         a_second_create_is_refused_and_the_first_stands,
         a_conflict_that_arises_during_the_upload_is_found_at_the_finish,
         exactly_one_of_32_wins,
+        exactly_one_wins_whichever_way_it_came,
+        exactly_one_wins_through_two_openings,
+        losers_leave_nothing,
         it_works_again_after_a_delete,
         a_failed_creator_neither_blocks_the_next_nor_leaves_anything,
     ]
@@ -58,7 +62,7 @@ async fn a_conflict_that_arises_during_the_upload_is_found_at_the_finish(harness
 /// 32 creators, 100 rounds, half of them by put and half by upload: one wins, and every byte is the winner's.
 async fn exactly_one_of_32_wins(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
-    for round in 0..100 {
+    for round in 0..bench.scaled(100, 4) {
         let name = format!("race/{round}");
         let start = Arc::new(Barrier::new(32));
         let creators = (0..32_u8).map(|id| {
@@ -85,6 +89,77 @@ async fn exactly_one_of_32_wins(harness: &dyn Harness) -> Checked {
         assert_eq!(winners.len(), 1, "round {round} was won by {winners:?}");
         assert!(bench.body(&name).await == vec![winners[0]; 3000], "round {round} has bytes of a loser");
     }
+    Ok(())
+}
+
+/// A put, an upload, a copy and a file that race to create one object: one wins, and the bytes are the winner's.
+async fn exactly_one_wins_whichever_way_it_came(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.put("source", "copy").await;
+    let source = key("source");
+    for round in 0..bench.scaled(40, 3) {
+        let target = key(&format!("race/{round}"));
+        let (_folder, path) = file(b"file");
+        let options = || WriteOptions::create().atomic();
+        let (put, upload, copy, ingest) = futures_util::join!(
+            bench.files.put(&target, "put".into(), options()),
+            create(&bench, target.as_str(), "upload"),
+            bench.files.copy(&source, &target, options()),
+            bench.files.ingest(&target, &path, options()),
+        );
+        let mut winners = Vec::new();
+        for (way, answer) in [("put", put), ("upload", upload), ("copy", copy), ("file", ingest)] {
+            match answer {
+                Ok(_) => winners.push(way),
+                lost => drop(refused(lost, ErrorKind::AlreadyExists)),
+            }
+        }
+        assert_eq!(winners.len(), 1, "round {round} was won by {winners:?}");
+        assert_eq!(bench.body(target.as_str()).await, winners[0].as_bytes());
+        assert_eq!(path.exists(), winners[0] != "file", "the file goes if it wins, and only then");
+    }
+    Ok(())
+}
+
+/// Creators that hold different openings of one store race as if they held the same.
+async fn exactly_one_wins_through_two_openings(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let openings = [bench.fixture.backend(), bench.fixture.reopen().await?];
+    for round in 0..bench.scaled(50, 4) {
+        let target = key(&format!("race/{round}"));
+        let put = |id: u8| {
+            openings[usize::from(id % 2)].put(&target, vec![id; 3000].into(), WriteOptions::create())
+        };
+        let answers = futures_util::future::join_all((0..8).map(put)).await;
+        let won = (0_u8..).zip(answers).filter_map(|(id, answer)| match answer {
+            Ok(_) => Some(id),
+            lost => refused(lost, ErrorKind::AlreadyExists).key().and(None),
+        });
+        let winners = won.collect::<Vec<_>>();
+        assert_eq!(winners.len(), 1, "round {round} was won by {winners:?}");
+        assert!(bench.body(target.as_str()).await == vec![winners[0]; 3000], "bytes of a loser");
+    }
+    Ok(())
+}
+
+/// Where a creator has lost, nothing is left behind: no part of its body, and nothing to sweep.
+async fn losers_leave_nothing(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.put("a", "first").await;
+    bench.put("source", "source").await;
+    let (_folder, path) = file(&noise(1, 600_000));
+    for _ in 0..3 {
+        let body = noise(2, 600_000);
+        let put = bench.files.put(&key("a"), body.clone().into(), WriteOptions::create()).await;
+        let mut upload = bench.files.writer(&key("a"), WriteOptions::create()).await.expect("an upload");
+        upload.write(body.into()).await.expect("written");
+        let copy = bench.files.copy(&key("source"), &key("a"), WriteOptions::create()).await;
+        let ingest = bench.files.ingest(&key("a"), &path, WriteOptions::create()).await;
+        for lost in [put, upload.finish().await, copy, ingest] {
+            refused(lost, ErrorKind::AlreadyExists);
+        }
+    }
+    assert_eq!(bench.fixture.raw_entries().await?.len(), 2, "something was left behind");
     Ok(())
 }
 

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use persistent_fs::{Error, ErrorKind, Outcome, Prefix, PutLinks, ReadOptions, WriteOptions};
+use futures_util::StreamExt;
+use persistent_fs::{ETag, Error, ErrorKind, Outcome, Prefix, PutLinks, ReadOptions, WriteOptions};
 
 use super::{
     Harness,
-    bench::{Bench, first, key, noise, refused},
+    bench::{Bench, first, key, noise, prefix, refused},
+    tools::file,
 };
 use crate::{Case, Checked, cases};
 
@@ -14,9 +16,11 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     cases!["files::honesty";
         capabilities_do_not_change,
         capabilities_fit_together,
+        what_is_not_declared_is_refused_by_every_way_in,
         the_largest_size_is_kept_to,
         a_sweep_spares_objects_and_uploads_under_way,
         a_broken_backend_says_so_and_claims_nothing,
+        a_listing_ends_after_its_error,
     ]
 }
 
@@ -42,6 +46,34 @@ async fn capabilities_fit_together(harness: &dyn Harness) -> Checked {
         can.etag,
         "an etag is declared or returned, not both"
     );
+    Ok(())
+}
+
+/// `Unsupported`, and nothing happens: by put, upload, copy and ingest alike, whichever option is not declared.
+async fn what_is_not_declared_is_refused_by_every_way_in(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let can = bench.files.capabilities();
+    bench.put("from", "from").await;
+    let undeclared = [
+        (!can.create).then(WriteOptions::create),
+        (!can.compare_and_swap).then(|| WriteOptions::matching(ETag::new("none"))),
+        (!can.content_type).then(|| WriteOptions::default().typed("text/plain")),
+    ];
+    let (_folder, path) = file(b"hello");
+    for options in undeclared.into_iter().flatten() {
+        refused(bench.files.put(&key("a"), "new".into(), options.clone()).await, ErrorKind::Unsupported);
+        refused(bench.files.writer(&key("a"), options.clone()).await, ErrorKind::Unsupported);
+        refused(bench.files.copy(&key("from"), &key("a"), options.clone()).await, ErrorKind::Unsupported);
+        refused(bench.files.ingest(&key("a"), &path, options).await, ErrorKind::Unsupported);
+        assert_eq!(std::fs::read(&path).expect("still there"), b"hello");
+        bench.assert_absent("a").await;
+    }
+    if !can.etag {
+        let only = ReadOptions { if_match: Some(ETag::new("none")), ..ReadOptions::default() };
+        refused(bench.files.read(&key("from"), only).await, ErrorKind::Unsupported);
+        let but = ReadOptions { if_none_match: Some(ETag::new("none")), ..ReadOptions::default() };
+        refused(bench.files.read(&key("from"), but).await, ErrorKind::Unsupported);
+    }
     Ok(())
 }
 
@@ -117,5 +149,21 @@ async fn a_broken_backend_says_so_and_claims_nothing(harness: &dyn Harness) -> C
     told(broken.head(&key("a")).await.expect_err("head"));
     told(broken.read(&key("a"), ReadOptions::default()).await.expect_err("read"));
     told(first(broken.list(&Prefix::all(), None)).await.expect("an item").expect_err("list"));
+    told(broken.copy(&key("a"), &key("b"), WriteOptions::default()).await.expect_err("copy"));
+    told(broken.delete_prefix(&prefix("a/")).await.expect_err("delete_prefix"));
+    let (_folder, path) = file(b"hello");
+    told(broken.ingest(&key("a"), &path, WriteOptions::default()).await.expect_err("ingest"));
+    assert_eq!(std::fs::read(&path).expect("still there"), b"hello");
+    Ok(())
+}
+
+/// Errors come as the last item: a listing that fails is over, and does not go on failing or begin anew.
+async fn a_listing_ends_after_its_error(harness: &dyn Harness) -> Checked {
+    let broken = harness.open_broken().await?;
+    for prefix in [Prefix::all(), prefix("a/")] {
+        let mut listing = broken.list(&prefix, None);
+        assert!(listing.next().await.expect("an item").is_err());
+        assert!(listing.next().await.is_none(), "it goes on after its error");
+    }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Every valid key names an object of its own.
 
+use std::collections::BTreeSet;
+
 use persistent_fs::{ErrorKind, Prefix, WriteOptions};
 
 use super::{
     Harness,
     bench::{Bench, key, refused},
+    tools::Dice,
 };
 use crate::{Case, Checked, cases};
 
@@ -13,6 +16,8 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         unusual_keys_are_kept_as_they_are,
         look_alikes_are_different_objects,
         long_and_deep_keys_work,
+        the_longest_keys_are_kept_apart_or_refused,
+        random_keys_are_kept_apart,
         a_key_above_or_below_another_is_kept_or_refused,
     ]
 }
@@ -106,6 +111,52 @@ async fn long_and_deep_keys_work(harness: &dyn Harness) -> Checked {
         assert_eq!(bench.body(name).await, b"there");
     }
     assert_eq!(bench.list(&Prefix::all(), None).await, [deep, long]);
+    Ok(())
+}
+
+/// Keys of 1024 bytes that differ in the last one: each is an object of its own, or refused with `InvalidKey`, as a
+/// layer must that puts something before them.
+async fn the_longest_keys_are_kept_apart_or_refused(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let longest = vec!["x".repeat(204); 5].join("/");
+    assert_eq!(longest.len(), 1024);
+    let names =
+        [&longest[..], &format!("{}y", &longest[..1023]), &format!("y{}", &longest[1..])].map(str::to_owned);
+    let mut kept = Vec::new();
+    for name in &names {
+        match bench.files.put(&key(name), name.clone().into(), WriteOptions::default()).await {
+            Ok(_) => kept.push(name.clone()),
+            error => drop(refused(error, ErrorKind::InvalidKey)),
+        }
+    }
+    assert!(kept.is_empty() || kept.len() == names.len(), "of keys of one length all are kept or none");
+    for name in &kept {
+        assert!(bench.body(name).await == name.as_bytes(), "two keys were put together");
+    }
+    kept.sort();
+    assert_eq!(bench.list_all().await, kept);
+    Ok(())
+}
+
+/// 150 random keys, of letters that file systems, URLs and shells treat in their own ways, are 150 objects.
+async fn random_keys_are_kept_apart(harness: &dyn Harness) -> Checked {
+    let (bench, mut dice) = (Bench::open(harness).await?, Dice::of(harness));
+    let letters = "abz09 .-_~%+&=?#:;,@!$'()*[]{}|^`\"<>\u{e4}\u{308}\u{df}\u{6f22}\u{1f642}\u{200d}/";
+    let letters = letters.chars().collect::<Vec<_>>();
+    let mut names = BTreeSet::new();
+    while names.len() < 150 {
+        let text = (0..=dice.below(12)).map(|_| *dice.pick(&letters)).collect::<String>();
+        // What lies above or below another is for another case.
+        let crowded = |other: &String| key(other).contains(&key(&text)) || key(&text).contains(&key(other));
+        if persistent_fs::Key::parse(&text).is_ok() && !names.iter().any(crowded) {
+            names.insert(text);
+        }
+    }
+    bench.put_all(names.iter().map(|name| (name.as_str(), name.as_str()))).await;
+    for name in &names {
+        assert_eq!(bench.body(name).await, name.as_bytes(), "{name:?} {dice}");
+    }
+    assert_eq!(bench.list_all().await, Vec::from_iter(names), "{dice}");
     Ok(())
 }
 

@@ -1,28 +1,37 @@
 //! Listings are ordered, complete, resumable, and show objects only.
 
+use std::collections::BTreeSet;
+
 use futures_util::TryStreamExt;
-use persistent_fs::{Prefix, WriteOptions};
+use persistent_fs::{Key, Prefix, WriteOptions};
 
 use super::{
-    Harness,
+    Harness, Scale,
     bench::{Bench, first, key, prefix},
+    tools::Dice,
 };
-use crate::{Case, Checked, cases};
+use crate::{Absent, Case, Checked, cases};
 
 /// Keys around the slash, in byte order: `-` and `.` come before it, digits and letters behind it.
 const KEYS: [&str; 12] = ["B", "a!", "a-b", "a.b/c", "a/-", "a/b/c", "a/b/d", "a/bc", "a0", "ab", "b", "ä"];
 
 pub(super) fn cases() -> Vec<Case<dyn Harness>> {
-    cases!["files::listing";
+    let mut all = cases!["files::listing";
         an_empty_store_lists_nothing,
         keys_come_in_byte_order,
         a_prefix_is_text_and_not_a_path,
         it_resumes_behind_any_key,
         after_need_not_exist_and_may_lie_outside_of_the_prefix,
-        three_thousand_keys_come_once_each,
+        random_listings_are_what_the_keys_say,
         keys_that_stay_are_listed_while_others_come_and_go,
         uploads_under_way_are_not_listed,
-    ]
+        listings_that_nobody_finishes_hold_nothing_up,
+    ];
+    all.extend(cases!["files::listing" heavy;
+        ten_thousand_keys_come_once_each,
+        what_is_not_asked_for_is_not_looked_up,
+    ]);
+    all
 }
 
 /// No object: an empty stream.
@@ -83,29 +92,95 @@ async fn after_need_not_exist_and_may_lie_outside_of_the_prefix(harness: &dyn Ha
     Ok(())
 }
 
-/// More keys than any page holds: complete, ordered, without repetition; and one can stop early.
-async fn three_thousand_keys_come_once_each(harness: &dyn Harness) -> Checked {
-    let bench = Bench::open(harness).await?;
-    let mut names = (0..3000).map(|n| format!("{}/{}/{n}", n % 7, n % 11)).collect::<Vec<_>>();
-    for name in &names {
-        bench.put(name, "").await;
+/// 200 listings of random keys, with random prefixes, behind random keys, are what sorting and filtering give.
+async fn random_listings_are_what_the_keys_say(harness: &dyn Harness) -> Checked {
+    let (bench, mut dice) = (Bench::open(harness).await?, Dice::of(harness));
+    // Neighbours of the slash in byte order, on both sides, are where walking a tree goes wrong.
+    let letters = ['a', 'a', 'b', '/', '/', '-', '.', '0', '~', '\u{e4}'];
+    let text = |dice: &mut Dice, most: usize| {
+        (0..=dice.below(most)).map(|_| *dice.pick(&letters)).collect::<String>()
+    };
+    let mut names = BTreeSet::new();
+    for _ in 0..600 {
+        let name = text(&mut dice, 7);
+        let crowded = |other: &String| key(other).contains(&key(&name)) || key(&name).contains(&key(other));
+        if Key::parse(&name).is_ok() && !names.iter().any(crowded) {
+            names.insert(name);
+        }
     }
+    bench.put_all(names.iter().map(|name| (name.as_str(), ""))).await;
+    assert_eq!(bench.list_all().await, Vec::from_iter(names.clone()), "{dice}");
+    for _ in 0..bench.scaled(200, 40) {
+        let (start, after) = (text(&mut dice, 3), text(&mut dice, 7));
+        let (Ok(prefix), Ok(_)) = (Prefix::parse(&start), Key::parse(&after)) else { continue };
+        let expected =
+            names.iter().filter(|name| name.starts_with(&start) && **name > after).collect::<Vec<_>>();
+        let listed = bench.list(&prefix, Some(&after)).await;
+        assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{start:?} after {after:?} {dice}");
+    }
+    Ok(())
+}
+
+/// More keys than any page holds: complete, ordered, without repetition; and one can begin anywhere and stop early.
+async fn ten_thousand_keys_come_once_each(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let many = bench.scaled(10_000, 2100);
+    let mut names = (0..many).map(|n| format!("{}/{}/{n}", n % 7, n % 11)).collect::<Vec<_>>();
+    bench.put_all(names.iter().map(|name| (name.as_str(), ""))).await;
     names.sort();
     assert_eq!(bench.list_all().await, names);
-    let half = bench.list(&Prefix::all(), Some(&names[1500])).await;
-    assert_eq!(half, names[1501..]);
+    for begin in [0, 999, 1000, 1001, many / 2, many - 2, many - 1] {
+        assert_eq!(
+            bench.list(&Prefix::all(), Some(&names[begin])).await,
+            names[begin + 1..],
+            "after {begin}"
+        );
+    }
     let begun = first(bench.files.list(&Prefix::all(), None)).await.expect("an object").expect("listed");
     assert_eq!(begun.key.as_str(), names[0]);
+    Ok(())
+}
+
+/// Who takes ten objects of five thousand does not pay for all: when the others are deleted then, at most a few pages
+/// of them, looked up ahead, still come.
+async fn what_is_not_asked_for_is_not_looked_up(harness: &dyn Harness) -> Checked {
+    if harness.scale() == Scale::Small {
+        return Err(Absent::because("a few pages are all there is at the small scale"));
+    }
+    let bench = Bench::open(harness).await?;
+    let names = (0..5000).map(|n| format!("{}/{n:05}", n / 250)).collect::<Vec<_>>();
+    bench.put_all(names.iter().map(|name| (name.as_str(), ""))).await;
+    let mut listing = bench.files.list(&Prefix::all(), None);
+    for _ in 0..10 {
+        listing.try_next().await.expect("listed").expect("there are more");
+    }
+    bench.files.delete_prefix(&Prefix::all()).await.expect("deleted");
+    let mut ahead = 0;
+    while listing.try_next().await.expect("listed").is_some() {
+        ahead += 1;
+    }
+    assert!(ahead < 3500, "{ahead} objects had been looked up before they were asked for");
+    Ok(())
+}
+
+/// 1200 listings of which only the first object is taken, or nothing at all, and the store works as before.
+async fn listings_that_nobody_finishes_hold_nothing_up(harness: &dyn Harness) -> Checked {
+    let bench = populated(harness).await?;
+    for round in 0..bench.scaled(1200, 30) {
+        let mut listing = bench.files.list(&Prefix::all(), None);
+        if round % 2 == 0 {
+            assert_eq!(listing.try_next().await.expect("listed").expect("an object").key.as_str(), KEYS[0]);
+        }
+    }
+    assert_eq!(bench.list_all().await, KEYS);
     Ok(())
 }
 
 /// Every object that is there from the beginning to the end appears exactly once.
 async fn keys_that_stay_are_listed_while_others_come_and_go(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
-    let staying = (0..300).map(|n| format!("stay/{n:03}/x")).collect::<Vec<_>>();
-    for name in &staying {
-        bench.put(name, "").await;
-    }
+    let staying = (0..bench.scaled(300, 60)).map(|n| format!("stay/{n:03}/x")).collect::<Vec<_>>();
+    bench.put_all(staying.iter().map(|name| (name.as_str(), ""))).await;
     // Whoever finds pages by counting repeats keys in the first pass, and misses some in the second.
     for adding in [true, false] {
         let (mut listing, mut listed) = (bench.files.list(&Prefix::all(), None), Vec::new());
@@ -138,7 +213,7 @@ async fn uploads_under_way_are_not_listed(harness: &dyn Harness) -> Checked {
     Ok(())
 }
 
-async fn populated(harness: &dyn Harness) -> Result<Bench, crate::Absent> {
+async fn populated(harness: &dyn Harness) -> Result<Bench, Absent> {
     let bench = Bench::open(harness).await?;
     for name in KEYS.iter().rev() {
         bench.put(name, *name).await;

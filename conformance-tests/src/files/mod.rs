@@ -2,9 +2,12 @@
 
 mod bench;
 mod cancel;
+mod concurrency;
 mod copies;
 mod create;
+mod errors;
 mod get_links;
+mod history;
 mod honesty;
 mod keys;
 mod link_http;
@@ -13,9 +16,11 @@ mod listing;
 mod put_links;
 mod reads;
 mod removal;
+mod resources;
 mod round_trip;
 mod swap;
 mod through_prefix;
+mod tools;
 mod visibility;
 
 use std::{
@@ -101,8 +106,8 @@ pub trait Fixture: Send + Sync {
         Err(Absent::hook("raw_entries"))
     }
 
-    /// How many descriptors this store holds open at the moment, beyond what it holds while idle. For stores that live
-    /// in this process and can tell their own descriptors from others.
+    /// How many descriptors this store holds open at the moment. For stores that live in this process: the cases that
+    /// look at what a store occupies ask for it first.
     async fn descriptors(&self) -> Result<usize, Absent> {
         Err(Absent::hook("descriptors"))
     }
@@ -155,19 +160,22 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
         swap::cases(),
         visibility::cases(),
         cancel::cases(),
+        concurrency::cases(),
         listing::cases(),
         removal::cases(),
         copies::cases(),
         link_tokens::cases(),
         get_links::cases(),
         put_links::cases(),
+        errors::cases(),
         honesty::cases(),
+        resources::cases(),
     ]
     .concat()
 }
 
-/// Runs the suite against an adapter, and again, without the heavy cases, through the prefix layer. Written by
-/// `persistent_fs!`.
+/// Runs the suite against an adapter, and again through the prefix layer: at the small scale, without the heavy
+/// cases. Written by `persistent_fs!`.
 pub fn main(package: &str, harness: impl Harness) -> ExitCode {
     let harness: Arc<dyn Harness> = Arc::new(harness);
     let prefixed: Arc<dyn Harness> = Arc::new(through_prefix::ThroughPrefix(Arc::clone(&harness)));

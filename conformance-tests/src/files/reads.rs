@@ -4,7 +4,8 @@ use persistent_fs::{ByteRange, ETag, ErrorKind, ReadOptions};
 
 use super::{
     Harness,
-    bench::{Bench, ETAGS, key, noise, refused},
+    bench::{Bench, ETAGS, collect, key, noise, refused},
+    tools::Dice,
 };
 use crate::{Case, Checked, cases};
 
@@ -12,6 +13,7 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     let mut all = cases!["files::reads";
         a_range_is_the_slice,
         ranges_of_a_large_object_are_the_slices,
+        a_range_is_of_the_version_that_it_describes,
         a_range_without_a_byte_is_refused,
     ];
     all.extend(cases!["files::reads" needs ETAGS;
@@ -19,6 +21,8 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         if_match_demands_this_version,
         if_none_match_demands_another_version,
         conditions_come_before_ranges,
+        conditions_hold_for_ranges_too,
+        an_etag_is_fit_for_a_header,
     ]);
     all
 }
@@ -49,18 +53,48 @@ async fn a_range_is_the_slice(harness: &dyn Harness) -> Checked {
     Ok(())
 }
 
-/// Ranges anywhere in an object of many pieces equal its slices.
+/// 100 random ranges of all three forms, in an object of many pieces, equal its slices.
 async fn ranges_of_a_large_object_are_the_slices(harness: &dyn Harness) -> Checked {
-    let bench = Bench::open(harness).await?;
-    let body = noise(1, 3_000_000);
+    let (bench, mut dice) = (Bench::open(harness).await?, Dice::of(harness));
+    let body = dice.bytes(3_000_000);
     bench.put("a", body.clone()).await;
-    let offsets = noise(2, 300);
-    for three in offsets.chunks_exact(3) {
-        let start = usize::from(three[0]) * 11_000 + usize::from(three[2]);
-        let end = (start + 1 + usize::from(three[1]) * 4_000).min(body.len());
-        let range = ByteRange::Span(start as u64, end as u64);
+    for _ in 0..100 {
+        let start = dice.below(body.len());
+        let limit = body.len() >> dice.below(12);
+        let length = 1 + dice.below(limit);
+        let (range, slice) = match dice.below(4) {
+            0 => (ByteRange::From(start as u64), start..body.len()),
+            1 => (ByteRange::Last(length as u64), body.len() - length.min(body.len())..body.len()),
+            _ => {
+                let end = (start + length) as u64;
+                (ByteRange::Span(start as u64, end), start..(start + length).min(body.len()))
+            }
+        };
         let read = bench.read("a", ReadOptions::range(range)).await.expect("a range");
-        assert!(read == body[start..end], "{range:?}");
+        assert!(read == body[slice], "{range:?} {dice}");
+    }
+    Ok(())
+}
+
+/// A range is a slice of the version that its description is of, although the object is replaced meanwhile: by one
+/// that is longer, shorter, or of the same length.
+async fn a_range_is_of_the_version_that_it_describes(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let version = |id: u8| vec![id; 600_000 + usize::from(id) % 3 * 200_000];
+    bench.put("a", version(0)).await;
+    for id in 0..u8::try_from(bench.scaled(60, 12)).expect("small") {
+        let range = ReadOptions::range(ByteRange::Span(300_000, 2_000_000));
+        let download = bench.files.read(&key("a"), range).await.expect("a range");
+        let (size, range) = (download.meta.size, download.range.clone());
+        let replace = bench.put("a", version(id + 1));
+        let (body, _) = if id % 2 == 0 {
+            futures_util::join!(collect(download.body), replace)
+        } else {
+            let replaced = replace.await;
+            (collect(download.body).await, replaced)
+        };
+        assert_eq!((size, range), (version(id).len() as u64, 300_000..size));
+        assert!(body.expect("the range") == version(id)[300_000..], "version {id} is torn");
     }
     Ok(())
 }
@@ -89,7 +123,7 @@ async fn a_range_without_a_byte_is_refused(harness: &dyn Harness) -> Checked {
 async fn the_etag_changes_with_the_content(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
     let mut last = None;
-    for round in 0..300 {
+    for round in 0..bench.scaled(300, 20) {
         let body = if round % 2 == 0 { "even" } else { "odd!" };
         let etag = bench.put("a", body).await.etag.expect("an etag");
         assert_ne!(Some(&etag), last.as_ref(), "round {round}");
@@ -142,5 +176,34 @@ async fn conditions_come_before_ranges(harness: &dyn Harness) -> Checked {
     let both = ReadOptions { if_match: other, if_none_match: etag.clone(), ..beyond.clone() };
     refused(bench.read("a", both).await, ErrorKind::Precondition);
     refused(bench.read("a", ReadOptions { if_none_match: etag, ..beyond }).await, ErrorKind::NotModified);
+    Ok(())
+}
+
+/// A part of one version: with its etag it is read, and with another it is refused, so that a download can be resumed.
+async fn conditions_hold_for_ranges_too(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let old = bench.put("a", "0123456789").await.etag;
+    let part = |etag: &Option<ETag>| ReadOptions {
+        if_match: etag.clone(),
+        ..ReadOptions::range(ByteRange::Span(2, 4))
+    };
+    assert_eq!(bench.read("a", part(&old)).await.expect("this version"), b"23");
+    let new = bench.put("a", "abcdefghij").await.etag;
+    refused(bench.read("a", part(&old)).await, ErrorKind::Precondition);
+    assert_eq!(bench.read("a", part(&new)).await.expect("this version"), b"cd");
+    let unchanged = ReadOptions { if_none_match: new, ..ReadOptions::range(ByteRange::From(0)) };
+    refused(bench.read("a", unchanged).await, ErrorKind::NotModified);
+    Ok(())
+}
+
+/// Without quotation marks, and of characters that an HTTP entity tag may have; and not one of the weak ones.
+async fn an_etag_is_fit_for_a_header(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    for (name, body) in [("a", noise(1, 0)), ("b/c", noise(2, 10)), ("d", noise(3, 6_000_000))] {
+        let etag = bench.put(name, body).await.etag.expect("an etag");
+        let text = etag.as_str();
+        assert!(!text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() && c != '"'), "{text:?}");
+        assert!(!text.starts_with("W/"), "{text:?}");
+    }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         deleting_what_is_not_there_succeeds,
         deleting_leaves_the_neighbours,
         a_prefix_is_deleted_and_counted,
+        a_prefix_may_be_deleted_by_several_at_once,
         deleting_everything_leaves_nothing,
     ]
 }
@@ -56,19 +57,36 @@ async fn deleting_leaves_the_neighbours(harness: &dyn Harness) -> Checked {
     Ok(())
 }
 
-/// Every object whose key begins with the prefix, no other, and the count is right.
+/// Every object whose key begins with the prefix, no other, and the count is right; of more than two pages.
 async fn a_prefix_is_deleted_and_counted(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
-    for n in 0..600 {
-        bench.put(&format!("a/{}/{n}", n % 5), "").await;
-    }
+    let many = bench.scaled(2500, 1250);
+    let names = (0..many).map(|n| format!("a/{}/{n}", n % 5)).collect::<Vec<_>>();
+    bench.put_all(names.iter().map(|name| (name.as_str(), ""))).await;
     for name in ["ab", "a.b", "b/a/1"] {
         bench.put(name, "").await;
     }
-    assert_eq!(bench.files.delete_prefix(&prefix("a/1")).await.expect("deleted"), 120);
-    assert_eq!(bench.files.delete_prefix(&prefix("a/")).await.expect("deleted"), 480);
+    let (fifth, rest) = (many as u64 / 5, many as u64 - many as u64 / 5);
+    assert_eq!(bench.files.delete_prefix(&prefix("a/1")).await.expect("deleted"), fifth);
+    assert_eq!(bench.files.delete_prefix(&prefix("a/")).await.expect("deleted"), rest);
     assert_eq!(bench.files.delete_prefix(&prefix("a/")).await.expect("nothing to do"), 0);
     assert_eq!(bench.list_all().await, ["a.b", "ab", "b/a/1"]);
+    Ok(())
+}
+
+/// Whoever finds an object gone that he was about to remove has nothing to complain of.
+async fn a_prefix_may_be_deleted_by_several_at_once(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.put("b", "stays").await;
+    let doomed = prefix("a/");
+    for _ in 0..bench.scaled(10, 2) {
+        let names = (0..60).map(|n| format!("a/{}/{n}", n % 3)).collect::<Vec<_>>();
+        bench.put_all(names.iter().map(|name| (name.as_str(), ""))).await;
+        let all = futures_util::future::join_all((0..4).map(|_| bench.files.delete_prefix(&doomed))).await;
+        let counted = all.into_iter().map(|deleted| deleted.expect("deleted")).sum::<u64>();
+        assert!(counted >= 60, "60 are gone, and {counted} are counted");
+        assert_eq!(bench.list_all().await, ["b"]);
+    }
     Ok(())
 }
 

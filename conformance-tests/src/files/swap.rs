@@ -7,6 +7,7 @@ use persistent_fs::{ETag, ErrorKind, WriteOptions};
 use super::{
     Harness,
     bench::{Bench, SWAP, collect, key, refused},
+    tools::file,
 };
 use crate::{Case, Checked, cases};
 
@@ -17,6 +18,7 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         a_version_lost_during_the_upload_is_found_at_the_finish,
         a_counter_of_8_workers_loses_no_step,
         a_plain_write_never_slips_between,
+        copies_and_files_replace_exactly_one_version_too,
     ]
 }
 
@@ -58,10 +60,12 @@ async fn a_version_lost_during_the_upload_is_found_at_the_finish(harness: &dyn H
 async fn a_counter_of_8_workers_loses_no_step(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
     bench.put("counter", "0").await;
-    let workers = (0..8).map(|_| {
+    let (workers, steps) = (bench.scaled(8, 3), bench.scaled(50, 6));
+    let total = workers * steps;
+    let workers = (0..workers).map(|_| {
         let files = Arc::clone(&bench.files);
         tokio::spawn(async move {
-            for _ in 0..50 {
+            for _ in 0..steps {
                 while !step(&files).await {
                     tokio::task::yield_now().await;
                 }
@@ -71,7 +75,7 @@ async fn a_counter_of_8_workers_loses_no_step(harness: &dyn Harness) -> Checked 
     for worker in workers.collect::<Vec<_>>() {
         worker.await.expect("no panic");
     }
-    assert_eq!(bench.body("counter").await, b"400");
+    assert_eq!(bench.body("counter").await, total.to_string().as_bytes());
     Ok(())
 }
 
@@ -79,7 +83,7 @@ async fn a_counter_of_8_workers_loses_no_step(harness: &dyn Harness) -> Checked 
 /// replaced the version it named.
 async fn a_plain_write_never_slips_between(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
-    for round in 0..200 {
+    for round in 0..bench.scaled(200, 10) {
         let etag = bench.put("a", "0").await.etag.expect("an etag");
         let (swapper, writer) = (Arc::clone(&bench.files), Arc::clone(&bench.files));
         let swap = WriteOptions::matching(etag).atomic();
@@ -91,6 +95,29 @@ async fn a_plain_write_never_slips_between(harness: &dyn Harness) -> Checked {
         drop(swapping.await.expect("no panic"));
         assert_eq!(bench.body("a").await, b"plain", "round {round}");
     }
+    Ok(())
+}
+
+/// A copy and an ingested file may be asked to replace exactly one version, and are refused if it is another.
+async fn copies_and_files_replace_exactly_one_version_too(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.put("from", "copied").await;
+    let stale = bench.put("a", "one").await.etag.expect("an etag");
+    let current = bench.put("a", "two").await.etag.expect("an etag");
+    let (_folder, path) = file(b"ingested");
+    let swap = |etag: &ETag| WriteOptions::matching(etag.clone());
+    for target in [key("a"), key("absent")] {
+        refused(bench.files.copy(&key("from"), &target, swap(&stale)).await, ErrorKind::Precondition);
+        refused(bench.files.ingest(&target, &path, swap(&stale)).await, ErrorKind::Precondition);
+    }
+    assert_eq!(bench.body("a").await, b"two");
+    bench.assert_absent("absent").await;
+    let copied = bench.files.copy(&key("from"), &key("a"), swap(&current)).await.expect("copied");
+    assert_eq!(bench.body("a").await, b"copied");
+    let etag = copied.etag.expect("an etag");
+    bench.files.ingest(&key("a"), &path, swap(&etag)).await.expect("ingested");
+    assert_eq!(bench.body("a").await, b"ingested");
+    assert!(!path.exists(), "the file is still there");
     Ok(())
 }
 

@@ -1,18 +1,21 @@
 //! All or nothing: an object is visible in full or not at all, to every reader, at every moment.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use futures_util::TryStreamExt;
-use persistent_fs::{ErrorKind, ReadOptions, WriteOptions};
+use persistent_fs::{ErrorKind, Files, ReadOptions, WriteOptions};
 
 use tokio::task::JoinHandle;
 
 use super::{
     Harness,
-    bench::{Bench, collect, key, noise, refused},
+    bench::{Bench, collect, first, key, noise, prefix, refused},
 };
 use crate::{Case, Checked, cases};
 
@@ -21,11 +24,14 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         nothing_is_visible_before_the_finish,
         the_old_object_stands_until_the_finish,
         an_aborted_upload_leaves_nothing,
+        a_body_that_breaks_off_is_never_visible,
         a_dropped_upload_leaves_nothing_after_a_sweep,
         a_body_of_another_size_is_never_visible,
         a_body_of_another_hash_is_never_visible,
         a_reader_that_began_before_a_replace_ends_on_the_old_object,
         readers_during_replaces_see_whole_versions_only,
+        every_description_is_one_that_a_write_returned,
+        a_replaced_object_is_never_missing,
         you_read_list_and_miss_what_you_wrote_and_deleted,
         many_writers_of_many_keys_do_not_disturb_each_other,
     ]
@@ -84,6 +90,24 @@ async fn a_dropped_upload_leaves_nothing_after_a_sweep(harness: &dyn Harness) ->
     bench.files.sweep(std::time::Duration::ZERO).await.expect("swept");
     assert_eq!(bench.body("old").await, b"old");
     bench.assert_absent("new/new").await;
+    assert_eq!(bench.fixture.raw_entries().await?.len(), 1, "something was left behind");
+    Ok(())
+}
+
+/// A stream that ends in an error is no body: the error comes back, the old object stands, and nothing is left.
+async fn a_body_that_breaks_off_is_never_visible(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let files = Files::new(bench.fixture.backend());
+    bench.put("old", "old").await;
+    for (name, pieces) in [("old", 0), ("old", 3), ("new", 0), ("new", 1), ("new", 3)] {
+        let good = (0..pieces).map(|nth| Ok(noise(nth, 400_000).into()));
+        let body = futures_util::stream::iter(good.chain([Err(io::Error::other("the client went away"))]));
+        let error =
+            files.put_stream(&key(name), body, WriteOptions::default()).await.expect_err("it broke off");
+        assert_eq!(error.to_string(), "the client went away");
+    }
+    assert_eq!(bench.body("old").await, b"old");
+    bench.assert_absent("new").await;
     assert_eq!(bench.fixture.raw_entries().await?.len(), 1, "something was left behind");
     Ok(())
 }
@@ -166,10 +190,11 @@ async fn readers_during_replaces_see_whole_versions_only(harness: &dyn Harness) 
         })
     });
     let readers = readers.collect::<Vec<_>>();
-    for round in 0_u32.. {
+    let replaces = bench.scaled(500, 20);
+    for round in 0.. {
         bench.put("a", version(u8::try_from(round % 250).expect("small"))).await;
         tokio::task::yield_now().await;
-        let enough = round >= 500 && reads.load(Ordering::Relaxed) >= 1000;
+        let enough = round >= replaces && reads.load(Ordering::Relaxed) >= 2 * replaces;
         if enough || readers.iter().any(JoinHandle::is_finished) {
             break;
         }
@@ -178,6 +203,67 @@ async fn readers_during_replaces_see_whole_versions_only(harness: &dyn Harness) 
     for reader in readers {
         reader.await.expect("the reader saw whole versions");
     }
+    Ok(())
+}
+
+/// Head, read and list describe one version each: during replaces too, what they say is what some write returned.
+async fn every_description_is_one_that_a_write_returned(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let mut written = vec![bench.put("a/b", "0").await];
+    let done = AtomicBool::new(false);
+    let watch = async {
+        let (mut seen, target) = (Vec::new(), key("a/b"));
+        while !done.load(Ordering::Relaxed) {
+            seen.push(bench.files.head(&target).await.expect("it is always there"));
+            let read = bench.files.read(&target, ReadOptions::default()).await.expect("it is always there");
+            seen.push(read.meta);
+            seen.extend(first(bench.files.list(&prefix("a/"), None)).await.map(|meta| meta.expect("listed")));
+            tokio::task::yield_now().await;
+        }
+        seen
+    };
+    let replace = async {
+        for round in 1..bench.scaled(200, 15) {
+            written.push(bench.put("a/b", vec![1; round * 7]).await);
+            tokio::task::yield_now().await;
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    let (seen, ()) = futures_util::join!(watch, replace);
+    for meta in seen {
+        assert!(written.contains(&meta), "a mixture of two versions: {meta:?}");
+    }
+    Ok(())
+}
+
+/// A replaced object is there all the time, and so is a new one from the moment its write returns: in listings too.
+async fn a_replaced_object_is_never_missing(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.put("a/b", "old").await;
+    let (written, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let watch = async {
+        while !done.load(Ordering::Relaxed) {
+            let before = written.load(Ordering::SeqCst);
+            let listed = bench.list_all().await;
+            assert!(listed.contains(&"a/b".to_owned()), "the replaced object is missing: {listed:?}");
+            assert!(
+                listed.len() > before,
+                "{before} were written before, and only {} are listed",
+                listed.len() - 1
+            );
+            tokio::task::yield_now().await;
+        }
+    };
+    let write = async {
+        for round in 0..bench.scaled(100, 10) {
+            bench.put("a/b", "new").await;
+            bench.put(&format!("c/{round}"), "new").await;
+            written.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    futures_util::join!(watch, write);
     Ok(())
 }
 
@@ -197,13 +283,14 @@ async fn you_read_list_and_miss_what_you_wrote_and_deleted(harness: &dyn Harness
     Ok(())
 }
 
-/// 500 keys by 32 tasks; deletes that empty folders meanwhile disturb nobody who writes into them.
+/// 1000 keys by 64 tasks; deletes that empty folders meanwhile disturb nobody who writes into them.
 async fn many_writers_of_many_keys_do_not_disturb_each_other(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
-    let tasks = (0..32).map(|task| {
+    let (workers, rounds) = (bench.scaled(64, 8), bench.scaled(16, 3));
+    let tasks = (0..workers).map(|task| {
         let files = Arc::clone(&bench.files);
         tokio::spawn(async move {
-            for round in 0..16 {
+            for round in 0..rounds {
                 let options = || WriteOptions::default().atomic();
                 let brief = key(&format!("folder-{round}/{task}"));
                 let kept = key(&format!("folder-{round}/{task}-kept"));
@@ -220,9 +307,9 @@ async fn many_writers_of_many_keys_do_not_disturb_each_other(harness: &dyn Harne
         task.await.expect("no panic");
     }
     let names = bench.list_all().await;
-    assert_eq!(names.len(), 512);
-    for task in 0..32 {
-        assert_eq!(bench.body(&format!("folder-9/{task}-kept")).await, format!("{task}-9").as_bytes());
+    assert_eq!(names.len(), workers * rounds);
+    for task in 0..workers {
+        assert_eq!(bench.body(&format!("folder-1/{task}-kept")).await, format!("{task}-1").as_bytes());
     }
     Ok(())
 }

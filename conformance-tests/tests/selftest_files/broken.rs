@@ -55,7 +55,7 @@ impl Harness for BrokenHarness {
         if self.0 == Some(Fault::BrokenLooksEmpty) {
             return Ok(Arc::new(Memory::new()));
         }
-        Ok(Arc::new(Unreachable))
+        Ok(Arc::new(Unreachable { goes_on: false }))
     }
 }
 
@@ -80,6 +80,10 @@ impl Fixture for Broken {
         let mut found = objects.try_collect::<Vec<_>>().await.expect("memory lists");
         found.extend(self.litter.lock().expect("not poisoned").iter().cloned());
         Ok(found)
+    }
+
+    async fn descriptors(&self) -> Result<usize, Absent> {
+        Ok(0)
     }
 
     fn verify(&self, method: Method, token: &str, now: SystemTime) -> Result<Result<Grant>, Absent> {
@@ -316,7 +320,9 @@ impl Backend for Broken {
         if self.has(Fault::CopyForgetsOptions) {
             options = WriteOptions::default();
         }
+        let is_file = std::fs::symlink_metadata(file).is_ok_and(|meta| meta.is_file());
         let body = match std::fs::read(file) {
+            Ok(_) if !is_file => return Err(Error::new(ErrorKind::InvalidOption, "no regular file")),
             Err(_) if self.has(Fault::IngestTakesAnything) => Vec::new(),
             Err(error) => return Err(Error::new(ErrorKind::InvalidOption, "no file").with_source(error)),
             Ok(body) => body,

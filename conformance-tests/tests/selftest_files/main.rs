@@ -4,6 +4,10 @@ mod broken;
 mod broken_links;
 mod broken_parts;
 mod fault;
+mod flaw;
+mod flawed;
+mod flawed_reads;
+mod flawed_writes;
 mod unreachable;
 
 use std::{
@@ -19,38 +23,56 @@ use conformance_tests::{
 use crate::{
     broken::BrokenHarness,
     fault::{Fault, KILLS},
+    flaw::Flaw,
+    flawed::FlawedHarness,
 };
+
+/// A backend that is wrong in one way.
+#[derive(Debug, Clone, Copy)]
+enum Mutant {
+    Fault(Fault),
+    Flaw(Flaw),
+}
+
+/// Each mutant with each of the cases that must find it out.
+fn pairs() -> Vec<(Mutant, &'static str)> {
+    let faults = KILLS.iter().map(|(fault, names)| (Mutant::Fault(*fault), *names));
+    let flaws = flaw::KILLS.iter().map(|(flaw, names)| (Mutant::Flaw(*flaw), *names));
+    faults.chain(flaws).flat_map(|(mutant, names)| names.iter().map(move |name| (mutant, *name))).collect()
+}
 
 fn case(name: &str) -> Case<dyn Harness> {
     let full = format!("files::{name}");
     cases().into_iter().find(|case| case.name() == full).unwrap_or_else(|| panic!("there is no case {full}"))
 }
 
-fn judge(fault: Option<Fault>, case: Case<dyn Harness>) -> Verdict {
-    let harness: &dyn Harness = &BrokenHarness(fault);
-    case.judge(harness)
+fn judge(mutant: Mutant, case: Case<dyn Harness>) -> Verdict {
+    match mutant {
+        Mutant::Fault(fault) => case.judge(&BrokenHarness(Some(fault))),
+        Mutant::Flaw(flaw) => case.judge(&FlawedHarness(flaw)),
+    }
 }
 
-/// Without a fault the same backend passes, so it is the fault that a case finds.
+/// Without a fault the same backends pass, so it is the fault that a case finds.
 #[test]
 fn a_healthy_backend_passes_every_case() {
-    for case in cases() {
-        assert_eq!(judge(None, case), Verdict::Passed, "{}", case.name());
+    let healthy: [&dyn Harness; 2] = [&BrokenHarness(None), &FlawedHarness(Flaw::Nothing)];
+    for (case, harness) in cases().into_iter().flat_map(|case| healthy.map(|harness| (case, harness))) {
+        assert_eq!(case.judge(harness), Verdict::Passed, "{}", case.name());
     }
 }
 
 /// Each fault is found by each case that answers for it.
 #[test]
 fn every_broken_backend_is_found_out() {
-    let pairs = KILLS.iter().flat_map(|(fault, names)| names.iter().map(move |name| (*fault, *name)));
-    let (pairs, next) = (pairs.collect::<Vec<_>>(), AtomicUsize::new(0));
+    let (pairs, next) = (pairs(), AtomicUsize::new(0));
     let survivors = std::thread::scope(|scope| {
         let hunt = || {
             let mut survivors = Vec::new();
-            while let Some((fault, name)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match judge(Some(*fault), case(name)) {
+            while let Some((mutant, name)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match judge(*mutant, case(name)) {
                     Verdict::Failed(_) => {}
-                    alive => survivors.push(format!("{fault:?} survives {name}: {alive:?}")),
+                    alive => survivors.push(format!("{mutant:?} survives {name}: {alive:?}")),
                 }
             }
             survivors
@@ -67,7 +89,7 @@ fn every_broken_backend_is_found_out() {
 /// No case is there that finds nothing.
 #[test]
 fn every_case_finds_some_fault() {
-    let useful = KILLS.iter().flat_map(|(_, names)| *names).copied().collect::<BTreeSet<_>>();
+    let useful = pairs().into_iter().map(|(_, name)| name).collect::<BTreeSet<_>>();
     let all = cases();
     let idle = all.iter().map(|case| case.name().trim_start_matches("files::"));
     let idle = idle.filter(|name| !useful.contains(name)).collect::<Vec<_>>();

@@ -8,7 +8,10 @@ use persistent_fs::{
 
 /// What a backend looks like that nothing can be done with.
 #[derive(Debug)]
-pub(crate) struct Unreachable;
+pub(crate) struct Unreachable {
+    /// Whether its listings fail for ever instead of once.
+    pub(crate) goes_on: bool,
+}
 
 fn unreachable<T>() -> Result<T> {
     Err(Error::new(ErrorKind::Unavailable, "nobody is there"))
@@ -37,6 +40,7 @@ impl Backend for Unreachable {
     }
 
     fn list(&self, _: &Prefix, _: Option<&Key>) -> MetaStream {
-        Box::pin(futures_util::stream::iter([unreachable()]))
+        let failures = if self.goes_on { usize::MAX } else { 1 };
+        Box::pin(futures_util::stream::iter(std::iter::repeat_with(unreachable).take(failures)))
     }
 }
