@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fs_memory::Memory;
 use futures_util::{FutureExt, TryStreamExt};
 use persistent_fs::{
-    Backend, ErrorKind, Outcome, Prefix, ReadOptions, Result, WriteOptions,
+    Backend, ErrorKind, LinkRequest, Outcome, Prefix, PutLinks, ReadOptions, Result, WriteOptions,
     layers::{Fault, Faults, Faulty, Limited, Limits, Operation},
 };
 use tokio::sync::Barrier;
@@ -247,6 +247,23 @@ async fn nothing_larger_than_the_largest_gets_in() {
     // A store that takes less takes less.
     let limits = Limits { max_size: Some(20), ..Limits::default() };
     assert_eq!(Limited::open(store, limits).await.expect("opened").capabilities().max_size, Some(10));
+}
+
+/// Whoever holds a link to write is not counted here.
+#[tokio::test]
+async fn what_would_go_round_a_limit_is_not_offered() {
+    let memory = || Memory::new().with_links(conformance_tests::files::signer());
+    let minute = Duration::from_mins(1);
+    for (limits, offered) in [
+        (Limits { quota: Some(1), ..Limits::default() }, false),
+        (Limits { max_size: Some(1), ..Limits::default() }, false),
+        (Limits { max_concurrent: Some(1), ..Limits::default() }, true),
+    ] {
+        let store = Limited::open(memory(), limits).await.expect("opened");
+        assert_eq!(store.capabilities().put_links != PutLinks::No, offered, "{limits:?}");
+        assert_eq!(store.link(&key("a"), LinkRequest::put(minute)).await.is_ok(), offered, "{limits:?}");
+        store.link(&key("a"), LinkRequest::get(minute)).await.expect("a link to read");
+    }
 }
 
 #[tokio::test]

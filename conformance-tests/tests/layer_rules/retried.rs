@@ -152,6 +152,32 @@ async fn a_replace_is_repeated_until_its_answer_comes() {
     assert_eq!(body(&memory, "a").await.expect("there"), b"new");
 }
 
+/// A copy that only creates has no bytes to be known by, and an ingested file may be gone with the answer.
+#[tokio::test]
+async fn copies_and_files_whose_answer_was_lost_are_not_repeated() {
+    let plan = Faults::none().nth(Operation::Copy, 1, UNANSWERED).nth(Operation::Ingest, 1, UNANSWERED);
+    let (memory, faulty, store) = retried(plan);
+    memory.put(&key("a"), "body".into(), replace()).await.expect("written");
+    let copied = store.copy(&key("a"), &key("b"), WriteOptions::create()).await.expect_err("lost");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "file").expect("written");
+    let ingested = store.ingest(&key("c"), &file, replace()).await.expect_err("lost");
+    for error in [copied, ingested] {
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    }
+    assert_eq!((faulty.calls(Operation::Copy), faulty.calls(Operation::Ingest)), (1, 1));
+    assert_eq!(names(&memory).await, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_copy_that_replaces_is_repeated() {
+    let (memory, faulty, store) = retried(Faults::none().nth(Operation::Copy, 1, UNANSWERED));
+    memory.put(&key("a"), "body".into(), replace()).await.expect("written");
+    store.copy(&key("a"), &key("b"), replace()).await.expect("copied");
+    assert_eq!(faulty.calls(Operation::Copy), 2);
+}
+
 /// The last attempt surely did nothing; the first may have.
 #[tokio::test]
 async fn an_error_tells_what_all_attempts_have_done() {

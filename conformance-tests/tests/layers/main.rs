@@ -137,15 +137,15 @@ struct Through {
 struct Layered {
     memory: Memory,
     layer: Layer,
-    layered: Arc<dyn Backend>,
+    store: Arc<dyn Backend>,
 }
 
 #[async_trait]
 impl Harness for Through {
     async fn open(&self) -> Result<Box<dyn Fixture>, Absent> {
         let memory = if self.links { Memory::new().with_links(signer()) } else { Memory::new() };
-        let layered = (self.layer)(Arc::new(memory.clone())).await.expect("memory can be listed");
-        Ok(Box::new(Layered { memory, layer: self.layer, layered }))
+        let store = (self.layer)(Arc::new(memory.clone())).await.expect("memory can be listed");
+        Ok(Box::new(Layered { memory, layer: self.layer, store }))
     }
 
     fn seed(&self) -> u64 {
@@ -176,7 +176,7 @@ impl Harness for Through {
 #[async_trait]
 impl Fixture for Layered {
     fn backend(&self) -> Arc<dyn Backend> {
-        Arc::clone(&self.layered)
+        Arc::clone(&self.store)
     }
 
     /// Memory lasts as long as its clones; the layer, with what it has counted, is made anew.
