@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream;
 use s3s::{
-    S3, S3ErrorCode, S3Request, S3Response, S3Result,
+    S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result,
     dto::{
         AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
         CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult,
@@ -102,6 +102,9 @@ impl S3 for Calls {
         let object = self.bucket(&input.bucket)?.find(&input.key)?;
         admit_read(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let range = input.range.map_or(Ok(0..object.size), |range| range.check(object.size))?;
+        if input.range.is_some() && range.is_empty() {
+            return Err(S3ErrorCode::InvalidRange.into());
+        }
         let pieces = object.slice(range.clone()).into_iter().map(Ok::<_, std::io::Error>);
         Ok(S3Response::new(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
@@ -124,6 +127,9 @@ impl S3 for Calls {
         let object = self.bucket(&input.bucket)?.find(&input.key)?;
         admit_read(&object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let range = input.range.map_or(Ok(0..object.size), |range| range.check(object.size))?;
+        if input.range.is_some() && range.is_empty() {
+            return Err(S3ErrorCode::InvalidRange.into());
+        }
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: Some(signed(range.end - range.start)),
@@ -325,7 +331,13 @@ fn admit_read(
         return Err(S3ErrorCode::PreconditionFailed.into());
     }
     if none_matches.is_some_and(|condition| object.matches(condition)) {
-        return Err(S3ErrorCode::NotModified.into());
+        // The client keeps its copy under this version.
+        let mut unchanged = S3Error::new(S3ErrorCode::NotModified);
+        let tag = format!("\"{}\"", object.etag);
+        unchanged.set_headers(
+            [(hyper::header::ETAG, tag.parse().expect("a tag of digits"))].into_iter().collect(),
+        );
+        return Err(unchanged);
     }
     Ok(())
 }
