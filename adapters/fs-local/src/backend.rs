@@ -1,6 +1,6 @@
 //! The store and its operations.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,10 +13,9 @@ use url::Url;
 
 use crate::{
     blocking, config,
-    error::system,
     ingest::ingest,
     list,
-    publish::{remove, unknown},
+    publish::{remove, sync_what_is_left},
     read::read,
     root::Root,
     stage::{Stamps, sweep},
@@ -106,7 +105,7 @@ impl Backend for Local {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         let (root, key, durable) = (Arc::clone(&self.root), key.clone(), self.is_durable());
-        blocking::run(move || remove(&root, &key, durable).map(drop)).await
+        blocking::run(move || remove(&root, &key, durable)).await
     }
 
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
@@ -129,8 +128,7 @@ impl Backend for Local {
     /// Syncs each directory once, at the end, instead of once for each object.
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         let mut objects = self.list(prefix, None).try_chunks(256);
-        // The directory of the prefix in any case: somebody else may have removed something and not yet synced.
-        let (mut deleted, mut changed) = (0, BTreeSet::from([folder(prefix).to_owned()]));
+        let mut deleted = 0;
         loop {
             let some = match objects.try_next().await {
                 Ok(None) => break,
@@ -139,14 +137,12 @@ impl Backend for Local {
             };
             deleted += some.len() as u64;
             let root = Arc::clone(&self.root);
-            let removed =
-                move || some.iter().map(|meta| remove(&root, &meta.key, false)).collect::<Result<Vec<_>>>();
-            changed
-                .extend(blocking::run(removed).await.map_err(|error| error.with_outcome(Outcome::Unknown))?);
+            let removed = move || some.iter().try_for_each(|meta| remove(&root, &meta.key, false));
+            blocking::run(removed).await.map_err(|error| error.with_outcome(Outcome::Unknown))?;
         }
         if self.is_durable() {
-            let root = Arc::clone(&self.root);
-            blocking::run(move || sync_what_is_left(&root, &changed)).await?;
+            let (root, prefix) = (Arc::clone(&self.root), prefix.clone());
+            blocking::run(move || sync_what_is_left(&root, &prefix)).await?;
         }
         Ok(deleted)
     }
@@ -161,23 +157,4 @@ impl Backend for Local {
         let (root, stamps) = (Arc::clone(&self.root), Arc::clone(&self.stamps));
         blocking::run(move || sweep(&root, &stamps, older_than)).await
     }
-}
-
-/// The path of the directory that holds whatever has this prefix, without a slash at its end.
-fn folder(prefix: &Prefix) -> &str {
-    prefix.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// Syncs these directories, each once, and in the place of one that is gone the one that held it.
-fn sync_what_is_left(root: &Root, paths: &BTreeSet<String>) -> Result<()> {
-    let mut synced = BTreeSet::new();
-    for path in paths {
-        let approached = root.approach(path.split_terminator('/'));
-        let (way, _) = approached
-            .map_err(|errno| system(errno, "enter a directory to sync").with_outcome(Outcome::Unknown))?;
-        if synced.insert(way.path()) {
-            way.sync_last().map_err(unknown)?;
-        }
-    }
-    Ok(())
 }

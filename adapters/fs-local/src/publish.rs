@@ -6,17 +6,20 @@ use std::{
     path::Path,
 };
 
-use persistent_fs::{Error, ErrorKind, Key, Meta, Outcome, Result, WriteMode, WriteOptions};
+use persistent_fs::{
+    Error, ErrorKind, Key, Meta, Outcome, Prefix, RESERVED, Result, WriteMode, WriteOptions,
+};
 use rustix::{
     fs::{
-        AtFlags, CWD, FileType, RenameFlags, Stat, fstat, linkat, renameat, renameat_with, statat, unlinkat,
+        AtFlags, CWD, Dir, FileType, RenameFlags, Stat, fstat, linkat, renameat, renameat_with, statat,
+        unlinkat,
     },
     io::Errno,
 };
 
 use crate::{
     error::system,
-    root::{Root, Way, folders, leads_nowhere, meta},
+    root::{Root, Way, enter, folders, leads_nowhere, meta},
     stage::Staged,
 };
 
@@ -75,13 +78,13 @@ pub(crate) fn publish(
     Ok(meta(key.clone(), &stat))
 }
 
-/// Removes an object, and the directories that held nothing else. Returns the path of the directory that has lost
-/// something by it.
+/// Removes an object, and the directories that held nothing else.
 ///
 /// What is not there needs its sync as well: whoever removed it may not have come to that yet.
-pub(crate) fn remove(root: &Root, key: &Key, durable: bool) -> Result<String> {
+pub(crate) fn remove(root: &Root, key: &Key, durable: bool) -> Result<()> {
     let failed = |errno| system(errno, "remove the object");
     let (mut way, is_whole) = root.approach(folders(key)).map_err(failed)?;
+    let mut is_removed = false;
     if is_whole {
         let _lock = root.lock(false)?;
         let is_object = match statat(way.last(), key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
@@ -91,21 +94,59 @@ pub(crate) fn remove(root: &Root, key: &Key, durable: bool) -> Result<String> {
         };
         if is_object {
             match unlinkat(way.last(), key.file_name(), AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
+                Ok(()) => is_removed = true,
+                Err(Errno::NOENT) => {}
                 Err(errno) => return Err(failed(errno)),
             }
         }
         way.prune();
     }
-    root.check()?;
+    if !is_removed {
+        root.check()?;
+    }
     if durable {
         way.sync_last().map_err(unknown)?;
     }
-    Ok(way.path())
+    Ok(())
+}
+
+/// Syncs every directory that may have lost something when the objects with this prefix were removed: the one that
+/// holds them, or in its place the one that held it, and all that are left below.
+///
+/// Also if nothing was removed: whoever did it before may not have come to the sync.
+pub(crate) fn sync_what_is_left(root: &Root, prefix: &Prefix) -> Result<()> {
+    let (folder, name) = prefix.as_str().rsplit_once('/').unwrap_or(("", prefix.as_str()));
+    let (way, is_whole) = root.approach(folder.split_terminator('/')).map_err(unknown)?;
+    if is_whole {
+        sync_below(root, way.last(), name).map_err(unknown)?;
+    }
+    way.sync_last().map_err(unknown)
+}
+
+fn sync_below(root: &Root, directory: BorrowedFd<'_>, beginning: &str) -> Result<(), Errno> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let Some(name) = entry.file_name().to_str().ok().filter(|name| name.starts_with(beginning)) else {
+            continue;
+        };
+        let may_be = matches!(entry.file_type(), FileType::Directory | FileType::Unknown);
+        if !may_be || matches!(name, "." | ".." | RESERVED) {
+            continue;
+        }
+        match enter(directory, name, false) {
+            Ok(below) => {
+                sync_below(root, below.as_fd(), "")?;
+                root.sync(below.as_fd())?;
+            }
+            Err(errno) if leads_nowhere(errno) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// The name is given or gone, and nobody knows whether that lasts.
-pub(crate) fn unknown(errno: Errno) -> Error {
+fn unknown(errno: Errno) -> Error {
     system(errno, "sync the directories").with_outcome(Outcome::Unknown)
 }
 

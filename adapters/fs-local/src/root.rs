@@ -127,6 +127,11 @@ impl Root {
         }
     }
 
+    /// Sees onto the disk which names a directory of this store has.
+    pub(crate) fn sync(&self, directory: BorrowedFd<'_>) -> Result<(), Errno> {
+        self.syncs.sync(directory, Identity::of(directory)?)
+    }
+
     /// In one system call, where the system can resolve a path without leaving the root or following a link.
     fn open_file(&self, key: &Key) -> Result<OwnedFd, Errno> {
         #[cfg(target_os = "linux")]
@@ -180,7 +185,7 @@ impl Way<'_> {
     /// Sees what was removed from the last directory onto the disk. If a directory above is lost in a crash, so is
     /// what was removed.
     pub(crate) fn sync_last(&self) -> Result<(), Errno> {
-        self.root.syncs.sync(self.last(), Identity::of(self.last())?)
+        self.root.sync(self.last())
     }
 
     /// Removes the directories that are empty, innermost first, and forgets them.
@@ -192,11 +197,6 @@ impl Way<'_> {
                 return;
             }
         }
-    }
-
-    /// The path of the last directory from the root, without a slash at its end.
-    pub(crate) fn path(&self) -> String {
-        self.paths().pop().unwrap_or_default()
     }
 
     /// The root is at depth 0.
@@ -257,10 +257,19 @@ fn make_root(path: &Path) -> Result<OwnedFd> {
 /// Opens a directory inside another, making it first if asked to.
 pub(crate) fn enter(parent: BorrowedFd<'_>, name: &str, make: bool) -> Result<OwnedFd, Errno> {
     match openat(parent, name, DIRECTORY, Mode::empty()) {
-        Err(Errno::NOENT) if make => match mkdirat(parent, name, PRIVATE_DIRECTORY) {
-            Ok(()) | Err(Errno::EXIST) => openat(parent, name, DIRECTORY, Mode::empty()),
-            Err(errno) => Err(errno),
-        },
+        Err(Errno::NOENT) if make => {
+            let made = mkdirat(parent, name, PRIVATE_DIRECTORY);
+            if let Err(errno) = made
+                && errno != Errno::EXIST
+            {
+                return Err(errno);
+            }
+            openat(parent, name, DIRECTORY, Mode::empty()).inspect_err(|_| {
+                if made.is_ok() {
+                    let _left_behind = unlinkat(parent, name, AtFlags::REMOVEDIR);
+                }
+            })
+        }
         opened => opened,
     }
 }
