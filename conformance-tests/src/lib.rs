@@ -52,6 +52,8 @@ pub mod dbconn;
 pub mod fault_proxy;
 pub mod files;
 pub mod mailer;
+#[cfg(feature = "peers")]
+pub mod peers;
 mod runner;
 #[cfg(feature = "s3-server")]
 pub mod s3_server;
