@@ -3,6 +3,10 @@
 use std::fmt;
 
 /// One of the operations of a [`Backend`](crate::Backend), and of what it hands out.
+///
+/// Plans of a [`Faulty`](super::Faulty) name calls by it, and it is the label `operation` of metrics and spans. There
+/// is none for [`capabilities`](crate::Backend::capabilities), which is no call: it neither waits nor fails. What a
+/// read and a listing hand out belongs to the operation that began it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Operation {

@@ -16,6 +16,17 @@ use crate::{
 /// Nothing outside of the folder can be named through it. Links carry the full key, so whoever serves them asks the
 /// inner backend. [`Backend::sweep`] concerns the whole inner backend, because what is left behind has no key.
 ///
+/// ```
+/// # use persistent_fs::{Backend, Error, Files, Key, Prefixed};
+/// # async fn example(backend: impl Backend + Clone) -> Result<(), Error> {
+/// let part = Files::new(Prefixed::new(backend.clone(), Key::parse("tenants/7")?));
+/// part.put(&Key::parse("logo")?, "png".into(), Default::default()).await?;
+/// // The same object, by its full name.
+/// Files::new(backend).head(&Key::parse("tenants/7/logo")?).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Keys in answers and errors are without the folder. Folder and key together obey the limits of one key, else
 /// [`InvalidKey`](crate::ErrorKind::InvalidKey). A folder says where things lie, not who may have them: whoever holds
 /// the inner backend sees everything.
@@ -50,16 +61,20 @@ impl<B: Backend> Prefixed<B> {
 struct Scope(Key);
 
 impl Scope {
+    /// The key as it is known inside, or `None` if it lies outside.
     fn strip(&self, key: &Key) -> Option<Key> {
         let inner = key.as_str().strip_prefix(self.0.as_str())?.strip_prefix('/')?;
         Key::parse(inner).ok()
     }
 
+    /// What is said about an object inside. A backend that answers for another one has lost its way, and is not
+    /// believed.
     fn meta(&self, meta: Meta) -> Result<Meta> {
         let stray = || Error::new(crate::ErrorKind::Integrity, "the backend answered for an object outside");
         Ok(Meta { key: self.strip(&meta.key).ok_or_else(stray)?, ..meta })
     }
 
+    /// The error with the key as the caller knows it. An error about no key, or about another, stays as it is.
     fn error(&self, error: Error) -> Error {
         match error.key().and_then(|key| self.strip(key)) {
             Some(key) => error.with_key(&key),
@@ -74,6 +89,7 @@ impl Scope {
 
 #[async_trait]
 impl<B: Backend> Backend for Prefixed<B> {
+    /// Those of the inner backend: a folder takes nothing away.
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
@@ -102,6 +118,8 @@ impl<B: Backend> Backend for Prefixed<B> {
         self.inner.delete(&self.outer(key)?).await.map_err(|error| self.scope().error(error))
     }
 
+    /// The prefix and the key to begin behind are taken to lie inside; a prefix that is too long with its folder is an
+    /// error, as the first and last item.
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
         let scope = self.scope();
         let arguments = self.outer_prefix(prefix).and_then(|prefix| {
@@ -128,20 +146,24 @@ impl<B: Backend> Backend for Prefixed<B> {
         self.scope().answer(self.inner.copy(&self.outer(from)?, &self.outer(to)?, options).await)
     }
 
+    /// With the prefix of everything it empties the folder, and nothing else.
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         let prefix = self.outer_prefix(prefix)?;
         self.inner.delete_prefix(&prefix).await.map_err(|error| self.scope().error(error))
     }
 
+    /// The link is for the full key, as whoever serves it knows it.
     async fn link(&self, key: &Key, request: LinkRequest) -> Result<Link> {
         self.inner.link(&self.outer(key)?, request).await.map_err(|error| self.scope().error(error))
     }
 
+    /// Concerns the whole inner backend.
     async fn sweep(&self, older_than: Duration) -> Result<Swept> {
         self.inner.sweep(older_than).await
     }
 }
 
+/// An upload whose answers are in the words of the folder.
 #[derive(Debug)]
 struct ScopedUpload {
     upload: Box<dyn Upload>,

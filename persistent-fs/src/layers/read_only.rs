@@ -26,6 +26,9 @@ use crate::{
 /// # }
 /// ```
 ///
+/// A program that needs to write learns when it starts that it cannot, if it asks for the capability it needs: a store
+/// without `create` is no place for uploads.
+///
 /// It guards a handle and not the storage: whoever holds the inner backend may still write, and then a reader of this
 /// one sees it.
 #[derive(Debug, Clone)]
@@ -50,6 +53,7 @@ fn refused_at<T>(what: &str, key: &Key) -> Result<T> {
 
 #[async_trait]
 impl<B: Backend> Backend for ReadOnly<B> {
+    /// Those of the inner backend that say something about reading, or about what is stored.
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             durable: false,
@@ -72,6 +76,7 @@ impl<B: Backend> Backend for ReadOnly<B> {
         refused_at("writing into", key)
     }
 
+    /// Refused also for an object that is not there, where it would change nothing.
     async fn delete(&self, key: &Key) -> Result<()> {
         refused_at("removing from", key)
     }
@@ -88,6 +93,7 @@ impl<B: Backend> Backend for ReadOnly<B> {
         refused_at("moving a file into", key)
     }
 
+    /// Refused like any write, without a look at the source.
     async fn copy(&self, from: &Key, _: &Key, _: WriteOptions) -> Result<Meta> {
         refused_at("copying within", from)
     }
@@ -96,11 +102,13 @@ impl<B: Backend> Backend for ReadOnly<B> {
         refused("removing from")
     }
 
+    /// Links to read are the inner backend's.
     async fn link(&self, key: &Key, request: LinkRequest) -> Result<Link> {
         self.capabilities().permit_link(&request).map_err(|error| error.with_key(key))?;
         self.inner.link(key, request).await
     }
 
+    /// Refused, although no object would be touched: what was left behind may be another program's upload.
     async fn sweep(&self, _: Duration) -> Result<Swept> {
         refused("sweeping")
     }

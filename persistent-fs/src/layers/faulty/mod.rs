@@ -35,6 +35,19 @@ use plan::Course;
 /// # }
 /// ```
 ///
+/// | To see what becomes of | Plan |
+/// |---|---|
+/// | a write that nobody answered | [`Fault::After`] with [`Outcome::Unknown`], on [`Operation::Put`] or [`Operation::Finish`] |
+/// | the same, where it did not happen | [`Fault::Before`] with [`Outcome::Unknown`]: the caller cannot tell the two apart |
+/// | a store that is down | [`Faults::always`] with [`ErrorKind::Unavailable`], on each operation that matters |
+/// | a store that is overloaded | [`Fault::Throttled`] |
+/// | a download that is cut off | [`Fault::Broken`] on [`Operation::Read`]; [`Fault::Truncated`] if even that goes unsaid |
+/// | a listing that ends early | the same on [`Operation::List`] |
+/// | a disk that is full in the middle of an upload | [`Fault::Before`] with [`ErrorKind::NoSpace`], on the third [`Operation::Write`] |
+/// | a caller who gives up | [`Fault::Stalled`], and a timeout around the call |
+/// | a process that ends in the middle of a call | [`Fault::Dropped`] |
+/// | all of that, by chance | [`Faults::random`], with a seed that the test prints |
+///
 /// Without a plan it changes nothing. It has no place in a program that people use.
 #[derive(Debug, Clone)]
 pub struct Faulty<B> {
@@ -53,6 +66,7 @@ impl<B: Backend> Faulty<B> {
         self.course.calls(operation)
     }
 
+    /// Counts a call that has ended when its future has, and lets it suffer.
     async fn call<T>(
         &self,
         operation: Operation,
@@ -117,6 +131,7 @@ async fn cut<F: Future>(future: F, mut polls: u32) -> Option<F::Output> {
 
 #[async_trait]
 impl<B: Backend> Backend for Faulty<B> {
+    /// Those of the inner backend, which is what makes its failures faults.
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
@@ -125,6 +140,7 @@ impl<B: Backend> Backend for Faulty<B> {
         self.call(Operation::Head, Some(key), self.inner.head(key)).await
     }
 
+    /// Its fault may be in the call or in the body.
     async fn read(&self, key: &Key, options: ReadOptions) -> Result<Download> {
         let suffered = self.course.next(Operation::Read);
         let mut download =
@@ -141,6 +157,7 @@ impl<B: Backend> Backend for Faulty<B> {
         Ok(download)
     }
 
+    /// Its fault is in the call; those of the upload have operations of their own.
     async fn writer(&self, key: &Key, options: WriteOptions) -> Result<Box<dyn Upload>> {
         let upload = self.call(Operation::Writer, Some(key), self.inner.writer(key, options)).await?;
         Ok(Box::new(FaultyUpload { course: Arc::clone(&self.course), upload: Some(upload) }))
@@ -150,6 +167,8 @@ impl<B: Backend> Backend for Faulty<B> {
         self.call(Operation::Delete, Some(key), self.inner.delete(key)).await
     }
 
+    /// Its fault is decided when the listing is made, and shows when it is polled. [`Fault::Dropped`] does not concern
+    /// it.
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
         let listing = self.inner.list(prefix, after);
         let end = |error| stream::iter([Err(error)]);
@@ -180,6 +199,7 @@ impl<B: Backend> Backend for Faulty<B> {
         self.call(Operation::Ingest, Some(key), self.inner.ingest(key, file, options)).await
     }
 
+    /// An error that is made here names the source.
     async fn copy(&self, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
         self.call(Operation::Copy, Some(from), self.inner.copy(from, to, options)).await
     }
@@ -210,6 +230,7 @@ fn first_bytes(body: ByteStream, bytes: u64) -> ByteStream {
     }))
 }
 
+/// An upload whose writes, finish and abort are counted with those of all others.
 #[derive(Debug)]
 struct FaultyUpload {
     course: Arc<Course>,

@@ -12,8 +12,8 @@ use crate::{ErrorKind, Outcome, layers::Operation};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It fails with this and never reaches the inner backend. [`Outcome::NotApplied`] and [`Outcome::Unknown`] are both
-    /// true then: a caller who is told the latter cannot tell it from [`After`](Self::After).
+    /// It fails with this and never reaches the inner backend. [`Outcome::NotApplied`] and [`Outcome::Unknown`] are
+    /// both true then: a caller who is told the latter cannot tell it from [`After`](Self::After).
     Before(ErrorKind, Outcome),
     /// It takes effect, and then fails with this. [`Outcome::Unknown`] and [`Outcome::Applied`] are both true then.
     /// What the inner backend refuses itself is passed on.
@@ -63,7 +63,7 @@ impl Faults {
         Self::default()
     }
 
-    /// The nth call of the operation, counted from 1, suffers this.
+    /// The nth call of the operation, counted from 1, suffers this. Calls that fail count too.
     #[must_use]
     pub fn nth(mut self, operation: Operation, nth: u64, fault: Fault) -> Self {
         self.nth.entry((operation, nth)).or_insert(fault);
@@ -84,6 +84,7 @@ impl Faults {
         self
     }
 
+    /// What this call suffers: by its number first, then by the first rule that strikes it.
     fn of(&self, operation: Operation, nth: u64) -> Option<Fault> {
         let by_number = self.nth.get(&(operation, nth)).copied();
         let strikes = |rule: &&Rule| {

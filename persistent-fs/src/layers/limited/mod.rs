@@ -19,14 +19,21 @@ use quota::{Charge, Quota};
 use upload::LimitedUpload;
 
 /// What a [`Limited`] holds its callers to. The default is no limit at all.
+///
+/// | Limit | Protects | Whoever exceeds it |
+/// |---|---|---|
+/// | `max_size` | against one upload that is too large | is refused as soon as that is known: before the first byte, if the size was declared |
+/// | `max_concurrent` | memory, descriptors and connections | waits |
+/// | `quota` | the storage, or the bill | is refused before anything is visible |
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// The largest object, in bytes. A larger one is [`TooLarge`](ErrorKind::TooLarge).
     pub max_size: Option<u64>,
     /// How many operations run at once. Further ones wait for their turn, in the order in which they came.
     ///
-    /// A download runs until its body is dropped, an upload until it ends or is dropped, a listing only while an item is
-    /// being fetched. A task that holds one of them while it waits for the next needs two, so choose many more than one.
+    /// A download runs until its body is dropped, an upload until it ends or is dropped, a listing only while an item
+    /// is being fetched. A task that holds one of them while it waits for the next needs two, so choose many more than
+    /// one.
     pub max_concurrent: Option<usize>,
     /// How many bytes all objects may have together. What would exceed it is [`NoSpace`](ErrorKind::NoSpace).
     pub quota: Option<u64>,
@@ -37,13 +44,25 @@ pub struct Limits {
 /// The quota is kept by counting. The objects that are there are listed once, when the layer is [opened](Self::open);
 /// then each write reserves what it adds to what it replaces, before it is published, and each removal gives back what
 /// it removed. So a replacement of equal size always fits, and of racing writers exactly those succeed that fit. A call
-/// that was dropped or whose outcome is unknown counts as the larger of the two possibilities, until a refusal makes the
-/// layer count anew. For a body that arrives in pieces, room is reserved at the finish, and one that cannot fit is
+/// that was dropped or whose outcome is unknown counts as the larger of the two possibilities, until a refusal makes
+/// the layer count anew. For a body that arrives in pieces, room is reserved at the finish, and one that cannot fit is
 /// refused on the way.
 ///
+/// | Refused | Kind | The caller's way on |
+/// |---|---|---|
+/// | an object that is too large | [`TooLarge`](ErrorKind::TooLarge) | a smaller one |
+/// | one for which there is no room | [`NoSpace`](ErrorKind::NoSpace) | remove something, or a larger quota |
+/// | a create while another object is there | [`AlreadyExists`](ErrorKind::AlreadyExists), room or not | another name |
+/// | a link to write, under a largest size or a quota | [`Unsupported`](ErrorKind::Unsupported) | an upload through the application |
+///
+/// None of them changes anything, and none is worth a retry.
+///
 /// Exact, that is, as long as all writes go through this layer or its clones: what others write is seen by
-/// [`recount`](Self::recount) alone. Uploads by link would go round it, so with a quota or a largest size there are none.
-/// A quota costs a `head` for each write and removal, one more to begin an upload, and a listing for `delete_prefix`.
+/// [`recount`](Self::recount) alone. Uploads by link would go round it, so with a quota or a largest size there are
+/// none. Several processes that share a store have a quota each, which is then a bound for what each of them adds. A
+/// quota costs a `head` for each write and removal, one more to begin an upload, and a listing for `delete_prefix`.
+///
+/// A future that waits for its place can be dropped, and leaves the queue.
 ///
 /// ```
 /// # use persistent_fs::{Error, Files, layers::{Limited, Limits}};
@@ -83,11 +102,26 @@ impl<B: Backend> Limited<B> {
     }
 
     /// How many bytes count towards the quota, if there is one.
+    ///
+    /// It may be more than what is stored, while a call is under way or since one of unknown outcome, and it is never
+    /// less. For a gauge, or to tell users how much is left.
+    ///
+    /// ```
+    /// # use persistent_fs::{Backend, layers::Limited};
+    /// # fn example<B: Backend>(store: &Limited<B>) {
+    /// if let Some(used) = store.used() {
+    ///     println!("{} MiB", used >> 20);
+    /// }
+    /// # }
+    /// ```
     pub fn used(&self) -> Option<u64> {
         self.0.quota.as_ref().map(Quota::used)
     }
 
     /// Counts anew what is stored, while writes wait. For stores that are also written to by others.
+    ///
+    /// Meant for a daily job. An error is that of the listing, and leaves the count as it was. Dropped, it has no
+    /// effect.
     pub async fn recount(&self) -> Result<()> {
         if let Some(quota) = &self.0.quota {
             let _turns = quota.every_turn().await;
@@ -100,15 +134,18 @@ impl<B: Backend> Limited<B> {
         &self.0.inner
     }
 
+    /// The sizes of all objects below a prefix. Exact only while nobody writes to them.
     async fn bytes_below(&self, prefix: &Prefix) -> Result<u64> {
         let sizes = self.inner().list(prefix, None).map_ok(|meta| meta.size);
         sizes.try_fold(0_u64, |sum, size| async move { Ok(sum.saturating_add(size)) }).await
     }
 
+    /// Waits for a place among those at once. Dropping the permit frees it.
     async fn enter(&self) -> Option<OwnedSemaphorePermit> {
         enter(self.0.gate.clone()).await
     }
 
+    /// Refuses what is too large in itself.
     fn check_size(&self, size: u64) -> Result<()> {
         match self.0.limits.max_size {
             Some(max) if size > max => Err(too_large(size, Some(max))),
@@ -116,6 +153,7 @@ impl<B: Backend> Limited<B> {
         }
     }
 
+    /// What a write to this key would replace.
     async fn present(&self, key: &Key) -> Result<Option<Meta>> {
         match self.inner().head(key).await {
             Ok(meta) => Ok(Some(meta)),
@@ -181,6 +219,7 @@ fn too_large(size: u64, max: Option<u64>) -> Error {
 
 #[async_trait]
 impl<B: Backend> Backend for Limited<B> {
+    /// Those of the inner backend, with the smaller of the two largest sizes, and without links that go round a limit.
     fn capabilities(&self) -> Capabilities {
         let mut can = self.inner().capabilities();
         let Limits { max_size, quota, .. } = self.0.limits;
@@ -191,11 +230,13 @@ impl<B: Backend> Backend for Limited<B> {
         can
     }
 
+    /// Takes a place while it runs.
     async fn head(&self, key: &Key) -> Result<Meta> {
         let _permit = self.enter().await;
         self.inner().head(key).await
     }
 
+    /// Takes a place until the body is dropped. Size and quota do not concern it: what is there can be read.
     async fn read(&self, key: &Key, options: ReadOptions) -> Result<Download> {
         let permit = self.enter().await;
         let mut download = self.inner().read(key, options).await?;
@@ -207,6 +248,7 @@ impl<B: Backend> Backend for Limited<B> {
         Ok(download)
     }
 
+    /// Takes a place until the upload ends. A declared size that is too large is refused here, any other as it shows.
     async fn writer(&self, key: &Key, options: WriteOptions) -> Result<Box<dyn Upload>> {
         self.capabilities().permit(&options).map_err(|error| error.with_key(key))?;
         let permit = self.enter().await;
@@ -219,6 +261,7 @@ impl<B: Backend> Backend for Limited<B> {
         Ok(Box::new(LimitedUpload { layer, key, options, replaces, counted: 0, upload, _permit: permit }))
     }
 
+    /// Gives back what the object had, once it is surely gone.
     async fn delete(&self, key: &Key) -> Result<()> {
         let _permit = self.enter().await;
         let Some(quota) = &self.0.quota else { return self.inner().delete(key).await };
@@ -228,6 +271,7 @@ impl<B: Backend> Backend for Limited<B> {
         charge.removed(self.inner().delete(key).await)
     }
 
+    /// Takes a place for each item while it is fetched, so a loop over a listing can call anything.
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
         let listing = self.inner().list(prefix, after);
         let Some(gate) = self.0.gate.clone() else { return listing };
@@ -237,6 +281,7 @@ impl<B: Backend> Backend for Limited<B> {
         }))
     }
 
+    /// Size first, then a place, then room; only then does the inner backend see it.
     async fn put(&self, key: &Key, body: Bytes, options: WriteOptions) -> Result<Meta> {
         let size = body.len() as u64;
         self.capabilities().permit(&options).map_err(|error| error.with_key(key))?;
@@ -248,6 +293,7 @@ impl<B: Backend> Backend for Limited<B> {
         }
     }
 
+    /// The file counts with the size it has when the call begins. Refused, it stays where it is.
     async fn ingest(&self, key: &Key, file: &Path, options: WriteOptions) -> Result<Meta> {
         self.capabilities().permit(&options).map_err(|error| error.with_key(key))?;
         let _permit = self.enter().await;
@@ -259,6 +305,7 @@ impl<B: Backend> Backend for Limited<B> {
         }
     }
 
+    /// Counts like a write of the source's size. Source and target hold still meanwhile.
     async fn copy(&self, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
         self.capabilities().permit(&options).map_err(|error| error.with_key(from))?;
         let _permit = self.enter().await;
@@ -273,6 +320,7 @@ impl<B: Backend> Backend for Limited<B> {
         }
     }
 
+    /// Counts what is there before, while no other write runs. After an error the count is in doubt.
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         let _permit = self.enter().await;
         let Some(quota) = &self.0.quota else { return self.inner().delete_prefix(prefix).await };
@@ -284,12 +332,14 @@ impl<B: Backend> Backend for Limited<B> {
         charge.removed(Ok(deleted))
     }
 
+    /// Takes a place while the link is minted; what is done with the link does not count.
     async fn link(&self, key: &Key, request: LinkRequest) -> Result<Link> {
         self.capabilities().permit_link(&request).map_err(|error| error.with_key(key))?;
         let _permit = self.enter().await;
         self.inner().link(key, request).await
     }
 
+    /// Takes a place. What it removes is no object and never counted.
     async fn sweep(&self, older_than: Duration) -> Result<Swept> {
         let _permit = self.enter().await;
         self.inner().sweep(older_than).await

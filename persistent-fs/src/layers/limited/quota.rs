@@ -40,15 +40,19 @@ impl Quota {
     }
 
     /// Whether a body of so many bytes cannot be stored in place of one of `old` bytes, as things are.
+    ///
+    /// An early answer for a body that still arrives; what holds is decided at its end. In doubt it may still fit.
     pub(super) fn is_beyond(&self, bytes: u64, old: u64) -> bool {
         let used = self.lock();
         !used.doubtful && bytes > self.limit.saturating_sub(used.bytes).saturating_add(old)
     }
 
+    /// Whether counting anew might find that less is used.
     pub(super) fn is_doubtful(&self) -> bool {
         self.lock().doubtful
     }
 
+    /// What was counted while every turn was held.
     pub(super) fn set(&self, bytes: u64) {
         *self.lock() = Used { bytes, doubtful: false };
     }
@@ -75,6 +79,8 @@ impl Quota {
         turns
     }
 
+    /// Takes the turn along, so that nobody looks at these keys before the change is settled.
+    ///
     /// Reserves what a write of `new` bytes in place of `old` adds, or says that there is no room for it.
     pub(super) fn reserve<'a>(&'a self, turn: Vec<Turn<'a, ()>>, old: u64, new: u64) -> Result<Charge<'a>> {
         let reserved = new.saturating_sub(old);
@@ -95,6 +101,7 @@ pub(super) fn full(limit: u64) -> Error {
     Error::new(ErrorKind::NoSpace, format!("the quota of {limit} bytes has no room for this"))
 }
 
+/// The turn of a key. It need not be the same in another process.
 fn place(key: &Key) -> usize {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
@@ -122,6 +129,7 @@ impl Charge<'_> {
         self.settle(removed, |_| 0)
     }
 
+    /// Replaces the reservation by what the call has left behind, if it is known.
     fn settle<T>(mut self, result: Result<T>, left: impl FnOnce(&T) -> u64) -> Result<T> {
         let left = match &result {
             Ok(answer) => left(answer),

@@ -7,6 +7,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Limited, Size, quota::full, too_large};
 use crate::{Backend, Error, ErrorKind, Key, Meta, Result, Upload, WriteOptions};
 
+/// Holds a place among those at once until it ends or is dropped.
+///
+/// Its bytes count from the finish on: until then there is no object, and another upload of the same key may overtake
+/// this one.
 #[derive(Debug)]
 pub(super) struct LimitedUpload<B> {
     pub(super) layer: Limited<B>,

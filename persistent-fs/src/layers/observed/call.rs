@@ -26,7 +26,7 @@ struct Meter {
     duration: Histogram,
 }
 
-/// The meters of one store.
+/// The meters of one store. The errors' are looked up when one occurs: there are kinds that no store ever has.
 pub(super) struct Meters {
     store: SharedString,
     show_keys: bool,
@@ -58,6 +58,7 @@ impl Meters {
         Self { store, show_keys: false, operations, bytes_in, bytes_out }
     }
 
+    /// The same meters, for a layer that shows keys.
     pub(super) fn showing_keys(&self) -> Self {
         let Self { store, operations, bytes_in, bytes_out, .. } = self;
         let (bytes_in, bytes_out) = (bytes_in.clone(), bytes_out.clone());
@@ -132,6 +133,7 @@ impl Call {
         }
     }
 
+    /// Ends the call one way or the other.
     pub(super) fn end<T>(&mut self, result: Result<T>) -> Result<T> {
         match &result {
             Ok(_) => self.succeeded(),
@@ -140,10 +142,12 @@ impl Call {
         result
     }
 
+    /// Ends the call well. Whatever is said about it afterwards is not heard.
     pub(super) fn succeeded(&mut self) {
         self.close("ok");
     }
 
+    /// Ends the call with an error, once.
     pub(super) fn failed(&mut self, error: &Error) {
         if self.ended {
             return;
@@ -160,6 +164,7 @@ impl Call {
         self.close(kind);
     }
 
+    /// The one place where a call is counted and timed.
     fn close(&mut self, result: &'static str) {
         if self.ended {
             return;
@@ -182,7 +187,8 @@ impl Drop for Call {
     }
 }
 
-/// A key that can be recognised and not read.
+/// A key that can be recognised and not read, unless it can be guessed: a short hash of an e-mail address is no secret
+/// to whoever has a list of addresses.
 struct Hashed<'a>(&'a str);
 
 impl fmt::Display for Hashed<'_> {

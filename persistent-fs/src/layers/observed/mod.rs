@@ -40,6 +40,16 @@ use parts::{WatchedUpload, watch_body, watch_listing};
 /// its end, an upload (as `writer`) with its finish; where a future, a body, a listing or an upload is dropped before
 /// that, or an upload aborted, the call was cancelled. Spans have the level *debug*.
 ///
+/// | Question | Answer, for a server that is asked for sums |
+/// |---|---|
+/// | what share of calls fails | errors by calls, of the same operation; without kinds that are answers, such as `not_found` |
+/// | do clients give up | cancelled by calls, of `read` and `writer`: who closes a download has seen enough, or waited too long |
+/// | is the store slow | the histogram of `head`, which depends on no client; that of `read` waits for whoever takes the body |
+/// | how much is stored anew | the rate of `bytes_in` |
+///
+/// A body that breaks off counts as an error of its `read`; [`Retried`](super::Retried) below this layer goes on with
+/// it unseen, above it each part is a call of its own.
+///
 /// The meters are found when the layer is made, so install the recorder first. A call that is not traced costs a few
 /// atomic additions and one box.
 ///
@@ -68,10 +78,12 @@ impl<B: Backend> Observed<B> {
         self
     }
 
+    /// Begins a call that ends when it is dropped, if not before.
     fn begin(&self, operation: Operation, subject: &str) -> Call {
         Call::begin(&self.meters, operation, subject)
     }
 
+    /// Watches a call that has ended when its future has.
     async fn watch<T>(
         &self,
         operation: Operation,
@@ -101,6 +113,7 @@ impl<B: Backend> Observed<B> {
 
 #[async_trait]
 impl<B: Backend> Backend for Observed<B> {
+    /// Those of the inner backend. Asking for them is not counted.
     fn capabilities(&self) -> Capabilities {
         self.inner.capabilities()
     }
@@ -109,6 +122,7 @@ impl<B: Backend> Backend for Observed<B> {
         self.watch(Operation::Head, key.as_str(), self.inner.head(key)).await
     }
 
+    /// One call until the last byte of its body; its bytes are counted as they go out.
     async fn read(&self, key: &Key, options: ReadOptions) -> Result<Download> {
         let mut call = self.begin(Operation::Read, key.as_str());
         match self.inner.read(key, options).instrument(call.span.clone()).await {
@@ -121,6 +135,7 @@ impl<B: Backend> Backend for Observed<B> {
         }
     }
 
+    /// One call until the upload ends; its bytes are counted as they are taken, also if it fails afterwards.
     async fn writer(&self, key: &Key, options: WriteOptions) -> Result<Box<dyn Upload>> {
         let mut call = self.begin(Operation::Writer, key.as_str());
         match self.inner.writer(key, options).instrument(call.span.clone()).await {
@@ -133,20 +148,24 @@ impl<B: Backend> Backend for Observed<B> {
         self.watch(Operation::Delete, key.as_str(), self.inner.delete(key)).await
     }
 
+    /// One call until the end of the listing. Who stops early has cancelled it.
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
         let call = self.begin(Operation::List, prefix.as_str());
         let listing = call.span.in_scope(|| self.inner.list(prefix, after));
         watch_listing(call, listing)
     }
 
+    /// Its bytes are counted if it succeeds.
     async fn put(&self, key: &Key, body: Bytes, options: WriteOptions) -> Result<Meta> {
         self.watch_write(Operation::Put, key, self.inner.put(key, body, options)).await
     }
 
+    /// Its bytes are counted if it succeeds.
     async fn ingest(&self, key: &Key, file: &Path, options: WriteOptions) -> Result<Meta> {
         self.watch_write(Operation::Ingest, key, self.inner.ingest(key, file, options)).await
     }
 
+    /// No bytes are counted: they stay within the store.
     async fn copy(&self, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
         // Its bytes stay within the store.
         self.watch(Operation::Copy, from.as_str(), self.inner.copy(from, to, options)).await

@@ -37,6 +37,7 @@ pub(super) fn watch_listing(call: Call, listing: MetaStream) -> MetaStream {
     Box::pin(Watched { stream: listing, call, note: |_: &mut Call, _: &Meta| {} })
 }
 
+/// A stream within a call. It is polled within the call's span, so that what is logged below belongs to it.
 struct Watched<T, N> {
     stream: Pin<Box<dyn Stream<Item = Result<T>> + Send>>,
     call: Call,

@@ -39,6 +39,14 @@ use write::{Expected, RetriedUpload};
 /// second surely was not, the [`Outcome`] is unknown. A `delete_prefix` or `sweep` that was repeated counts what its
 /// last attempt removed.
 ///
+/// | After all attempts | The caller gets |
+/// |---|---|
+/// | one succeeded | its answer |
+/// | each was refused | the error of the last, which still says that a retry makes sense, later |
+/// | one may have been applied | the error of the last, with the outcome unknown |
+/// | one was applied, and a later one failed | the error of the last, with the outcome applied |
+/// | the budget was spent, or the pause asked for is too long | the error at hand, at once |
+///
 /// Pauses grow exponentially, and any part of a pause may be drawn by the [`Jitter`]; [`Retry::After`](crate::Retry) is
 /// honoured. All calls draw on one budget, also those of clones. It waits by tokio's timer, so it needs that runtime.
 /// Dropping a future ends its retries.
@@ -49,6 +57,9 @@ use write::{Expected, RetriedUpload};
 /// Files::new(Retried::new(store.backend(), RetryPolicy::default(), Jitter::system()))
 /// # }
 /// ```
+///
+/// A body is bounded in how often it may break off without getting on, not in how often in all: a download of many
+/// gigabytes survives many small troubles.
 ///
 /// Put it below whatever counts calls as an application makes them, and above whatever limits them. One is enough: two
 /// multiply.
@@ -98,6 +109,7 @@ impl<B: Backend> Retried<B> {
         Self(Arc::new(Parts { inner, policy, jitter, budget }))
     }
 
+    /// What is called again.
     fn inner(&self) -> &B {
         &self.0.inner
     }
@@ -131,12 +143,16 @@ impl<B: Backend> Attempts<B> {
         Self { layer, made: 1, outcome: Outcome::NotApplied }
     }
 
+    /// Every success earns a part of a retry, also one that needed some: the backend works.
     fn succeeded<T>(&self, answer: T) -> T {
         self.layer.0.budget.earn();
         answer
     }
 
     /// Waits until it is time for another attempt, or hands the error back because there is to be none.
+    ///
+    /// The error that is handed back tells what all attempts have done: an outcome only ever becomes less certain, or
+    /// certain that something was applied.
     async fn failed(&mut self, repeating: Repeating, error: Error) -> Result<()> {
         self.outcome = match (self.outcome, error.outcome()) {
             (Outcome::Applied, _) | (_, Outcome::Applied) => Outcome::Applied,
@@ -167,32 +183,40 @@ impl<B: Backend> Attempts<B> {
 
 #[async_trait]
 impl<B: Backend> Backend for Retried<B> {
+    /// Those of the inner backend: trying again promises nothing new.
     fn capabilities(&self) -> Capabilities {
         self.inner().capabilities()
     }
 
+    /// Repeated: it changes nothing.
     async fn head(&self, key: &Key) -> Result<Meta> {
         self.attempt(Repeating::Harmless, || self.inner().head(key)).await
     }
 
+    /// Repeated until a body has begun, which then goes on by itself where it breaks off.
     async fn read(&self, key: &Key, options: ReadOptions) -> Result<Download> {
         let download = self.attempt(Repeating::Harmless, || self.inner().read(key, options.clone())).await?;
         Ok(resume_body(self.clone(), key, download))
     }
 
+    /// Repeated until an upload has begun: nothing has been handed over before that.
     async fn writer(&self, key: &Key, options: WriteOptions) -> Result<Box<dyn Upload>> {
         let upload = self.attempt(Repeating::Harmless, || self.inner().writer(key, options.clone())).await?;
         Ok(Box::new(RetriedUpload::new(self.clone(), key, &options, upload)))
     }
 
+    /// Repeated whatever the outcome: gone is gone.
     async fn delete(&self, key: &Key) -> Result<()> {
         self.attempt(Repeating::Harmless, || self.inner().delete(key)).await
     }
 
+    /// Goes on behind the last key, as often as it gets on.
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
         resume_listing(self.clone(), prefix, after)
     }
 
+    /// A replace is repeated. A create or a swap is sent again only if it was surely not applied, and looked for if
+    /// nobody knows.
     async fn put(&self, key: &Key, body: Bytes, options: WriteOptions) -> Result<Meta> {
         let put = || self.inner().put(key, body.clone(), options.clone());
         match self.attempt(Repeating::from(&options.mode), put).await {
@@ -201,24 +225,29 @@ impl<B: Backend> Backend for Retried<B> {
         }
     }
 
+    /// Repeated only if it was surely not applied: then the file is still where it was.
     async fn ingest(&self, key: &Key, file: &Path, options: WriteOptions) -> Result<Meta> {
         // Once it may have been applied, the file may be gone; then a repetition would only say that.
         self.attempt(Repeating::OnlyIfNotApplied, || self.inner().ingest(key, file, options.clone())).await
     }
 
+    /// A replace is repeated, of whatever version the source then has; a create or a swap only if surely not applied.
     async fn copy(&self, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
         let copy = || self.inner().copy(from, to, options.clone());
         self.attempt(Repeating::from(&options.mode), copy).await
     }
 
+    /// Repeated whatever the outcome. The count is that of the last attempt.
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
         self.attempt(Repeating::Harmless, || self.inner().delete_prefix(prefix)).await
     }
 
+    /// Repeated: a link that nobody got is one that nobody uses.
     async fn link(&self, key: &Key, request: LinkRequest) -> Result<Link> {
         self.attempt(Repeating::Harmless, || self.inner().link(key, request.clone())).await
     }
 
+    /// Repeated whatever the outcome. The counts are those of the last attempt.
     async fn sweep(&self, older_than: Duration) -> Result<Swept> {
         self.attempt(Repeating::Harmless, || self.inner().sweep(older_than)).await
     }

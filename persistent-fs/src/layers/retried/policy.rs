@@ -11,6 +11,32 @@ use std::{
 use crate::Retry;
 
 /// How often and how fast [`Retried`](super::Retried) tries again.
+///
+/// The default suits a store over a network and a caller who waits. For a job at night that may take its time, and for
+/// a request that must answer within a second:
+///
+/// ```
+/// # use std::time::Duration;
+/// # use persistent_fs::layers::RetryPolicy;
+/// let patient = RetryPolicy {
+///     attempts: 10,
+///     longest_pause: Duration::from_mins(1),
+///     ..RetryPolicy::default()
+/// };
+/// let hasty = RetryPolicy {
+///     attempts: 2,
+///     first_pause: Duration::from_millis(50),
+///     ..RetryPolicy::default()
+/// };
+/// ```
+///
+/// | Attempt | Pause before it, by the default | In the worst case so far |
+/// |---|---|---|
+/// | 2 | up to 0.1 s | 0.1 s |
+/// | 3 | up to 0.2 s | 0.3 s |
+/// | 4, the last | up to 0.4 s | 0.7 s |
+///
+/// The attempts' own time comes on top: nothing here sets a deadline for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// How many attempts a call has, the first included. A listing or a body that gets on has them anew.
@@ -22,8 +48,9 @@ pub struct RetryPolicy {
     /// How many retries all calls together may make in a burst. Ten calls that succeed earn one back, so a backend that
     /// is down for long gets little more than the calls that are made anyway.
     pub budget: u32,
-    /// Whether a create or a swap that got no answer may be settled by looking for its bytes. Switch it off where racing
-    /// writers may write the same bytes: each would take the winner's for its own.
+    /// Whether a create or a swap that got no answer may be settled by looking for its bytes. Switch it off where
+    /// racing writers may write the same bytes, such as a lock that says no more than that it is one: each would take
+    /// the winner's object for its own. Put something into it that nobody else writes, and it can stay on.
     pub read_back: bool,
 }
 
@@ -62,7 +89,10 @@ impl RetryPolicy {
     }
 }
 
-/// Draws the part of a pause that is really waited, from 0 to 1. Passed in, so that tests need not wait. Cheap to clone.
+/// Draws the part of a pause that is really waited, from 0 to 1. Passed in, so that tests need not wait. Cheap to
+/// clone.
+///
+/// Callers that failed together would come back together; evenly drawn parts spread them over the whole pause.
 ///
 /// ```
 /// # use persistent_fs::layers::Jitter;
@@ -99,6 +129,9 @@ impl fmt::Debug for Jitter {
 }
 
 /// The retries that are left to all calls together, in tenths.
+///
+/// Attempts bound what one call may cost, and this what a thousand may: when a backend goes down under load, four
+/// attempts each would give it four times the load.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: AtomicU32,

@@ -26,6 +26,7 @@ pub(super) fn resume_body<B: Backend>(layer: Retried<B>, key: &Key, mut download
     download
 }
 
+/// A body and what is needed to ask for the rest of it.
 struct Resumed<B> {
     rest: ByteStream,
     key: Key,
@@ -36,6 +37,7 @@ struct Resumed<B> {
 }
 
 impl<B: Backend> Resumed<B> {
+    /// The next piece, from wherever it comes. Nothing is handed out twice, and nothing is left out.
     async fn next(&mut self) -> Option<Result<bytes::Bytes>> {
         loop {
             match self.rest.next().await? {
@@ -55,6 +57,9 @@ impl<B: Backend> Resumed<B> {
         }
     }
 
+    /// Begins the rest, of the same version and up to the same end.
+    ///
+    /// If that version is gone, the error allows a retry: whoever reads from the beginning gets the new one.
     async fn reopen(&mut self, mut error: Error) -> Result<()> {
         loop {
             self.attempts.failed(Repeating::Harmless, error).await?;
@@ -84,6 +89,9 @@ impl<B: Backend> Resumed<B> {
 }
 
 /// A listing that goes on behind the last key it has given.
+///
+/// What comes and goes meanwhile may appear or not, as in any listing; what stays appears once, because keys come in
+/// order and none is before the last.
 pub(super) fn resume_listing<B: Backend>(
     layer: Retried<B>,
     prefix: &Prefix,

@@ -11,6 +11,8 @@ use crate::{
 };
 
 /// What a write meant to leave behind.
+///
+/// The entity tag would not do: who got no answer does not know it.
 #[derive(Debug)]
 pub(super) struct Expected {
     size: u64,
@@ -50,6 +52,7 @@ impl<B: Backend> Retried<B> {
         }
     }
 
+    /// The object, if it is the expected one. Reads it whole, because no backend tells the SHA-256 of what it stores.
     async fn find(&self, key: &Key, expected: &Expected) -> Result<Option<Meta>> {
         let mut download = self.read(key, ReadOptions::default()).await?;
         let meta = download.meta;
