@@ -258,14 +258,13 @@ fn make_root(path: &Path) -> Result<OwnedFd> {
 pub(crate) fn enter(parent: BorrowedFd<'_>, name: &str, make: bool) -> Result<OwnedFd, Errno> {
     match openat(parent, name, DIRECTORY, Mode::empty()) {
         Err(Errno::NOENT) if make => {
-            let made = mkdirat(parent, name, PRIVATE_DIRECTORY);
-            if let Err(errno) = made
-                && errno != Errno::EXIST
-            {
-                return Err(errno);
-            }
+            let is_new = match mkdirat(parent, name, PRIVATE_DIRECTORY) {
+                Ok(()) => true,
+                Err(Errno::EXIST) => false,
+                Err(errno) => return Err(errno),
+            };
             openat(parent, name, DIRECTORY, Mode::empty()).inspect_err(|_| {
-                if made.is_ok() {
+                if is_new {
                     let _left_behind = unlinkat(parent, name, AtFlags::REMOVEDIR);
                 }
             })

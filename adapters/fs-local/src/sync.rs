@@ -113,3 +113,75 @@ impl Syncs {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::Barrier, thread};
+
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+
+    use super::*;
+
+    fn open(path: &Path, flags: OFlags) -> (OwnedFd, Identity) {
+        let directory = openat(CWD, path, flags, Mode::empty()).expect("a directory");
+        let identity = Identity::of(&directory).expect("described");
+        (directory, identity)
+    }
+
+    /// What many at once are told, all of whom ask with this descriptor.
+    fn told(directory: &OwnedFd, identity: Identity) -> Vec<Result<(), Errno>> {
+        const MANY: usize = 16;
+        let (syncs, together) = (Syncs::default(), Barrier::new(MANY));
+        let ask = || {
+            together.wait();
+            syncs.sync(directory.as_fd(), identity)
+        };
+        let told = thread::scope(|scope| {
+            let threads = (0..MANY).map(|_| scope.spawn(ask)).collect::<Vec<_>>();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert!(lock(&syncs.rounds).is_empty(), "nothing is kept");
+        told
+    }
+
+    #[test]
+    fn everybody_is_served() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (directory, identity) = open(folder.path(), OFlags::RDONLY);
+        assert!(told(&directory, identity).iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_failed_sync_is_the_failure_of_everybody_who_waited_for_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // What is open as a place only cannot be synced.
+        let (directory, identity) = open(folder.path(), OFlags::PATH);
+        assert!(told(&directory, identity).iter().all(|told| *told == Err(Errno::BADF)));
+    }
+
+    #[test]
+    fn a_directory_made_anew_under_a_name_does_not_last_yet() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a");
+        let syncs = Syncs::default();
+        for _ in 0..20 {
+            std::fs::create_dir(&path).expect("made");
+            let (directory, identity) = open(&path, OFlags::RDONLY);
+            assert!(!syncs.is_lasting("a", identity), "{identity:?}");
+            syncs.lasts("a".to_owned(), identity, directory);
+            assert!(syncs.is_lasting("a", identity));
+            std::fs::remove_dir(&path).expect("removed");
+        }
+    }
+
+    #[test]
+    fn no_more_are_held_than_are_remembered() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let syncs = Syncs::default();
+        for n in 0..3 * REMEMBERED {
+            let (directory, identity) = open(folder.path(), OFlags::RDONLY);
+            syncs.lasts(n.to_string(), identity, directory);
+            assert!(lock(&syncs.lasting).len() <= REMEMBERED);
+        }
+    }
+}

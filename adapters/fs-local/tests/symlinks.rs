@@ -156,3 +156,63 @@ async fn a_reserved_folder_that_is_a_link_is_no_store() {
     assert_kind(Local::open(&root), &[ErrorKind::Config], "a reserved folder elsewhere");
     assert_eq!(fs::read_dir(&outside).expect("a folder").count(), 0);
 }
+
+#[tokio::test]
+async fn a_staging_folder_that_is_a_link_is_no_store_and_is_not_swept() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (root, outside) = (folder.path().join("root"), folder.path().join("outside"));
+    fs::create_dir(&outside).expect("made");
+    fs::write(outside.join("file"), "theirs").expect("written");
+    let store = Local::open(&root).expect("a store");
+    let staging = root.join(persistent_fs::RESERVED).join("staging");
+    symlink(outside.join("file"), staging.join("link")).expect("a link");
+    store.sweep(std::time::Duration::ZERO).await.expect("swept");
+
+    // Taken away while the store is open: it keeps to the folder that it has opened.
+    fs::rename(&staging, folder.path().join("staging")).expect("moved");
+    symlink(&outside, &staging).expect("a link");
+    store.put(&key("object"), Bytes::from("body"), WriteOptions::default()).await.expect("written");
+    store.sweep(std::time::Duration::ZERO).await.expect("swept");
+    assert_kind(Local::open(&root), &[ErrorKind::Config], "a staging folder elsewhere");
+    assert_eq!(fs::read_dir(&outside).expect("a folder").count(), 1);
+    assert_eq!(fs::read(outside.join("file")).expect("still there"), b"theirs");
+}
+
+#[tokio::test]
+async fn a_prefix_is_not_deleted_through_a_link() {
+    let scene = Scene::new();
+    for prefix in ["folder/", "folder/s", "twice/again/", "relative/", "f"] {
+        let deleted = scene.store.delete_prefix(&Prefix::parse(prefix).expect("a prefix")).await;
+        assert_eq!(deleted.expect("nothing to delete"), 0, "{prefix}");
+        scene.assert_untouched(prefix);
+    }
+}
+
+/// Links that lead nowhere or round in a circle, pipes, and names that are no keys.
+#[tokio::test]
+async fn what_is_no_object_is_passed_over() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = Local::open(folder.path()).expect("a store");
+    let inside = folder.path().join("a");
+    fs::create_dir_all(inside.join("empty")).expect("made");
+    symlink("nowhere", inside.join("broken")).expect("a link");
+    symlink("loop", inside.join("loop")).expect("a link");
+    symlink(".", inside.join("self")).expect("a link");
+    let pipe = std::process::Command::new("mkfifo").arg(inside.join("pipe")).status();
+    assert!(pipe.expect("mkfifo").success());
+    fs::write(inside.join(std::ffi::OsStr::from_bytes(b"\xff")), "no text").expect("written");
+    fs::write(inside.join("back\\slash"), "no key").expect("written");
+    fs::write(inside.join("object"), "body").expect("written");
+    for prefix in [Prefix::all(), Prefix::parse("a/").expect("a prefix")] {
+        let listing = store.list(&prefix, None).map_ok(|meta| meta.key.to_string());
+        assert_eq!(listing.try_collect::<Vec<_>>().await.expect("a listing"), ["a/object"]);
+    }
+    for name in ["a/broken", "a/loop", "a/self", "a/self/object", "a/pipe", "a/empty"] {
+        assert_kind(store.head(&key(name)).await, &[ErrorKind::NotFound], name);
+        store.delete(&key(name)).await.expect("no object");
+    }
+    assert_eq!(store.delete_prefix(&Prefix::all()).await.expect("deleted"), 1);
+    let left = fs::read_dir(&inside).expect("still there").count();
+    assert_eq!(left, 7, "what is no object is not the store's to remove");
+}

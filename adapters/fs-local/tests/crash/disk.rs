@@ -277,12 +277,11 @@ impl Tree {
 
     /// The paths of all files in it.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        match self {
-            Self::File(_) => vec![PathBuf::new()],
-            Self::Directory(entries) => entries
-                .iter()
-                .flat_map(|(name, entry)| entry.files().into_iter().map(|rest| Path::new(name).join(rest)))
-                .collect(),
-        }
+        let Self::Directory(entries) = self else { return Vec::new() };
+        let below = |(name, entry): (&String, &Self)| match entry {
+            Self::File(_) => vec![PathBuf::from(name)],
+            Self::Directory(_) => entry.files().into_iter().map(|rest| Path::new(name).join(rest)).collect(),
+        };
+        entries.iter().flat_map(below).collect()
     }
 }

@@ -10,8 +10,10 @@
 mod child;
 mod disk;
 mod faults;
+mod killed;
 mod replay;
 mod script;
+mod surroundings;
 mod trace;
 
 use std::{

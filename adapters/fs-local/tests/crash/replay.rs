@@ -89,7 +89,7 @@ impl Bench {
     }
 }
 
-fn note(progress: &mut BTreeMap<usize, Progress>, event: &Event) {
+pub(crate) fn note(progress: &mut BTreeMap<usize, Progress>, event: &Event) {
     let Event::Said(said) = event else { return };
     let mut words = said.split_whitespace();
     let (what, step) = (words.next().unwrap_or_default(), words.next().and_then(|step| step.parse().ok()));
