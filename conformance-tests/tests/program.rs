@@ -62,7 +62,7 @@ fn a_store_that_cannot_be_opened_is_told_before_any_case() {
 #[test]
 fn a_wrong_command_line_says_what_is_wrong() {
     for (arguments, wanted) in [
-        (["files", "ftp://user:secret@host/"].as_slice(), "known schemes: file, memory"),
+        (["files", "ftp://user:secret@host/"].as_slice(), "known schemes: file, memory, s3"),
         (&["files", "memory:?color=red"], "`color`"),
         (&["files", "memory:", "--only", "no such case"], "no case has such a name"),
     ] {

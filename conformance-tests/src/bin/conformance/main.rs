@@ -17,7 +17,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use conformance_tests::files::{Harness, cases};
+use conformance_tests::files::{Harness, Scale, cases};
 
 use crate::{
     report::Report,
@@ -48,6 +48,9 @@ struct FilesArguments {
     /// Writes the results to this file as well.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Fewer objects and rounds, for a store that costs money or is slow.
+    #[arg(long)]
+    small: bool,
     /// Names the cases and runs none.
     #[arg(long)]
     list: bool,
@@ -82,7 +85,8 @@ fn files(arguments: &FilesArguments) -> Result<bool, String> {
     let store = Arc::new(Store::at(&arguments.url)?);
     println!("{} cases against {store}, below {}", chosen.len(), store.scratch());
     let interrupted = watch_for_interrupts();
-    let harness = ScratchHarness(Arc::clone(&store));
+    let scale = if arguments.small { Scale::Small } else { Scale::Full };
+    let harness = ScratchHarness { store: Arc::clone(&store), scale };
     let harness: &dyn Harness = &harness;
     let mut report = Report::new(&store.to_string(), chosen.len());
     // A case fails by panicking. The report tells it, in its place.
