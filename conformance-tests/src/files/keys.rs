@@ -148,7 +148,8 @@ async fn random_keys_are_kept_apart(harness: &dyn Harness) -> Checked {
         let text = (0..=dice.below(12)).map(|_| *dice.pick(&letters)).collect::<String>();
         // What lies above or below another is for another case.
         let crowded = |other: &String| key(other).contains(&key(&text)) || key(&text).contains(&key(other));
-        if persistent_fs::Key::parse(&text).is_ok() && !names.iter().any(crowded) {
+        let held = persistent_fs::Key::parse(&text).is_ok_and(|key| !bench.fixture.refuses(&key));
+        if held && !names.iter().any(crowded) {
             names.insert(text);
         }
     }
