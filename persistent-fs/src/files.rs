@@ -210,7 +210,7 @@ fn naming(operation: &'static str, key: &Key) -> impl Fn(Error) -> Error + use<>
 }
 
 /// The same stream, ending in an error if it does not carry exactly this many bytes.
-fn exactly(announced: u64, body: ByteStream) -> ByteStream {
+pub(crate) fn exactly(announced: u64, body: ByteStream) -> ByteStream {
     let wrong = |how: &str| Error::new(ErrorKind::Integrity, format!("the body is {how} than announced"));
     Box::pin(futures_util::stream::try_unfold((announced, body), move |(left, mut body)| async move {
         match body.try_next().await? {

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use object_store::{RetryConfig, aws::AmazonS3Builder};
 use persistent_fs::{
-    Backend, Capabilities, Download, Key, Link, LinkRequest, Meta, MetaStream, Prefix, PutLinks, ReadOptions,
-    Result, Swept, Tally, Upload, WriteOptions,
+    Backend, Capabilities, Download, Error, ErrorKind, Key, Link, LinkRequest, Meta, MetaStream, Prefix,
+    PutLinks, ReadOptions, Result, Swept, Tally, Upload, WriteOptions,
 };
 
 use crate::{
@@ -23,7 +23,8 @@ use crate::{
     copy,
     credentials::Signing,
     error::retell,
-    links, list,
+    links::{self, fits_header},
+    list,
     publish::{Target, publish},
     read, sweep,
     upload::S3Upload,
@@ -39,10 +40,10 @@ pub struct S3 {
 impl S3 {
     /// Opens the store.
     ///
-    /// What cannot work is refused before anything is asked: [`Config`](persistent_fs::ErrorKind::Config). With
+    /// What cannot work is refused before anything is asked: [`Config`](ErrorKind::Config). With
     /// [`Conditional::Probe`](crate::Conditional::Probe), a server that is not Amazon's is then asked what it does,
-    /// which ends as a write would: [`Unauthenticated`](persistent_fs::ErrorKind::Unauthenticated), [`Denied`](persistent_fs::ErrorKind::Denied),
-    /// [`Config`](persistent_fs::ErrorKind::Config) for a bucket that is not there, [`Unavailable`](persistent_fs::ErrorKind::Unavailable).
+    /// which ends as a write would: [`Unauthenticated`](ErrorKind::Unauthenticated), [`Denied`](ErrorKind::Denied),
+    /// [`Config`](ErrorKind::Config) for a bucket that is not there, [`Unavailable`](ErrorKind::Unavailable).
     /// Otherwise nothing is asked, and the first call finds out. Dropping the future may leave an object below
     /// `.persistent-fs/`, which a [sweep](Backend::sweep) removes.
     pub async fn open(config: Config) -> Result<Self> {
@@ -68,10 +69,15 @@ impl S3 {
         Ok(Self { target: Arc::new(target) })
     }
 
-    /// Refuses what is not declared, and names that are too long together with the prefix.
+    /// Refuses what is not declared, names that are too long together with the prefix, and what no header can hold.
     fn permit(&self, key: &Key, options: &WriteOptions) -> Result<()> {
         self.capabilities().permit(options)?;
-        self.target.path(key).map(drop)
+        self.target.path(key)?;
+        if options.content_type.as_deref().is_none_or(fits_header) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidOption, "a media type is 1 to 1024 visible characters of ASCII")
+            .with_key(key))
     }
 }
 

@@ -1,6 +1,10 @@
 //! The HTTP client below everything: one pool of connections, and every refusal of the server as an error of ours.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method, header};
@@ -13,6 +17,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use tokio::runtime::{Handle, Id};
 
 use crate::{
     config::Config,
@@ -25,18 +30,21 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(15);
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// This many runtimes keep their connections at once; a program has one or two.
+const RUNTIMES: usize = 8;
+
 /// Makes the clients that `object_store` uses: for the bucket, and for whoever hands out credentials.
 #[derive(Debug, Clone)]
-pub(crate) struct Connector {
-    client: reqwest::Client,
-    /// The host and port that speak S3. Answers of others, such as a metadata service, mean something else.
-    authority: String,
-    expiry: Arc<Expiry>,
-}
+pub(crate) struct Connector(Arc<Exchange>);
 
+/// Sends requests. Connections belong to the runtime that made them and break when it ends, so a store that is used
+/// from several has several pools.
 #[derive(Debug)]
 struct Exchange {
-    client: reqwest::Client,
+    tls: ClientConfig,
+    timeout: Duration,
+    pools: Mutex<Vec<(Id, reqwest::Client)>>,
+    /// The host and port that speak S3. Answers of others, such as a metadata service, mean something else.
     authority: String,
     expiry: Arc<Expiry>,
 }
@@ -44,31 +52,52 @@ struct Exchange {
 impl Connector {
     /// Reads the file of roots, if one is configured; makes no connection.
     pub(crate) fn new(config: &Config) -> Result<Self> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(config.ca_file.as_deref())?)
+        let tls = tls(config.ca_file.as_deref())?;
+        let authority = config.bucket_url()?.authority().to_owned();
+        let (pools, expiry) = (Mutex::default(), Arc::default());
+        Ok(Self(Arc::new(Exchange { tls, timeout: config.timeout, pools, authority, expiry })))
+    }
+
+    pub(crate) fn client(&self) -> HttpClient {
+        HttpClient::new(self.clone())
+    }
+
+    /// When the keys die that were fetched through these clients.
+    pub(crate) fn expiry(&self) -> Arc<Expiry> {
+        Arc::clone(&self.0.expiry)
+    }
+}
+
+impl Exchange {
+    /// The client of the runtime that this is called in.
+    fn client(&self) -> Result<reqwest::Client> {
+        let runtime = Handle::current().id();
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = pools.iter().find(|(id, _)| *id == runtime) {
+            return Ok(client.clone());
+        }
+        let client = self.new_client()?;
+        // The oldest goes; whoever is in the midst of a request with it keeps it to the end.
+        if pools.len() == RUNTIMES {
+            pools.remove(0);
+        }
+        pools.push((runtime, client.clone()));
+        Ok(client)
+    }
+
+    fn new_client(&self) -> Result<reqwest::Client> {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
             .http1_only()
             // A proxy in the environment would be read behind the caller's back.
             .no_proxy()
             // A redirect names another region; following it would send the signature of this one.
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT.min(config.timeout))
-            .read_timeout(config.timeout)
+            .connect_timeout(CONNECT.min(self.timeout))
+            .read_timeout(self.timeout)
             .pool_idle_timeout(IDLE)
             .build()
-            .map_err(|_| Error::new(ErrorKind::Config, "the HTTP client cannot be set up"))?;
-        let url = config.bucket_url()?;
-        Ok(Self { client, authority: url.authority().to_owned(), expiry: Arc::default() })
-    }
-
-    pub(crate) fn client(&self) -> HttpClient {
-        let Self { client, authority, expiry } = self;
-        let (client, authority) = (client.clone(), authority.clone());
-        HttpClient::new(Exchange { client, authority, expiry: Arc::clone(expiry) })
-    }
-
-    /// When the keys die that were fetched through these clients.
-    pub(crate) fn expiry(&self) -> Arc<Expiry> {
-        Arc::clone(&self.expiry)
+            .map_err(|_| Error::new(ErrorKind::Config, "the HTTP client cannot be set up"))
     }
 }
 
@@ -79,16 +108,17 @@ impl HttpConnector for Connector {
 }
 
 #[async_trait]
-impl HttpService for Exchange {
+impl HttpService for Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        if request.uri().authority().is_none_or(|authority| authority.as_str() != self.authority) {
-            let (parts, body) = self.client.call(request).await?.into_parts();
+        let client = self.0.client().map_err(carried)?;
+        if request.uri().authority().is_none_or(|authority| authority.as_str() != self.0.authority) {
+            let (parts, body) = client.call(request).await?.into_parts();
             let body = body.bytes().await?;
-            self.expiry.note(&body);
+            self.0.expiry.note(&body);
             return Ok(HttpResponse::from_parts(parts, body.into()));
         }
         let asked = Asked::of(&request);
-        let response = self.client.call(request).await.map_err(|error| carried(broken(&asked, &error)))?;
+        let response = client.call(request).await.map_err(|error| carried(broken(&asked, &error)))?;
         if !response.status().is_success() {
             let (parts, body) = response.into_parts();
             // An answer that breaks off still has its status.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use http::{HeaderName, Method, header};
 use percent_encoding::utf8_percent_encode;
-use persistent_fs::{Error, ErrorKind, Key, Meta, ReadOptions, Result, Upload, WriteMode, WriteOptions};
+use persistent_fs::{
+    Error, ErrorKind, Key, Meta, Outcome, ReadOptions, Result, Upload, WriteMode, WriteOptions,
+};
 
 use crate::{
     list::document,
@@ -72,7 +74,8 @@ async fn by_the_server(
         }
         _ => error,
     })?;
-    let published: Published = document(&answer.body)?;
+    let published: Published =
+        document(&answer.body).map_err(|error| error.with_outcome(Outcome::Unknown))?;
     Ok(target.describe(to, source.size, published.etag, content_type.map(String::as_str)).await)
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Asked {
     creates: bool,
     /// It was to succeed only over one version.
     swaps: bool,
-    /// Success is told by the body, and not by the status.
+    /// The body is a document or nothing, and may tell what the status does not. Not so the body of an object.
     pub(crate) may_hide_refusal: bool,
 }
 
@@ -27,7 +27,7 @@ impl Asked {
         Self {
             creates: writes && headers.contains_key(header::IF_NONE_MATCH),
             swaps: writes && headers.contains_key(header::IF_MATCH),
-            may_hide_refusal: method == Method::POST || headers.contains_key("x-amz-copy-source"),
+            may_hide_refusal: !method.is_safe() || request.uri().query().is_some(),
             method,
         }
     }

@@ -173,16 +173,22 @@ fn check_texts(request: &LinkRequest) -> Result<()> {
         LinkRequest::Get { file_name, .. } => file_name.as_deref(),
         LinkRequest::Put { .. } => None,
     };
-    let visible = |text: &str| text.len() <= LONGEST_TEXT && text.bytes().all(|b| (b' '..=b'~').contains(&b));
     let named =
         file_name.is_none_or(|text| text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control));
-    if named && content_type.as_deref().is_none_or(visible) {
+    if named && content_type.as_deref().is_none_or(fits_header) {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::InvalidOption,
         "a file name or media type is too long or has control characters",
     ))
+}
+
+/// Whether a text can be the value of a header and come back as it went.
+pub(crate) fn fits_header(text: &str) -> bool {
+    (1..=LONGEST_TEXT).contains(&text.len())
+        && text.trim() == text
+        && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     connect::header_text,
+    list::document,
     publish::Target,
     wire::Call,
     xml::{self, Begun, Published},
@@ -87,12 +88,14 @@ impl Multipart {
         match completed {
             Ok(answer) => {
                 self.ended();
-                // It is published, whatever else the answer says.
-                Ok(xml::read::<Published>(&answer.body).map(|published| published.etag).unwrap_or_default())
+                let published: Published =
+                    document(&answer.body).map_err(|error| error.with_outcome(Outcome::Unknown))?;
+                Ok(published.etag)
             }
             Err(error) => {
                 drop(self.abort().await);
-                Err(error)
+                // Whoever ended the upload may have completed it: something on the way that sends requests twice.
+                Err(if is_gone(&error) { error.with_outcome(Outcome::Unknown) } else { error })
             }
         }
     }

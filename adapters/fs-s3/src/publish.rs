@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, header};
 use object_store::{GetOptions, ObjectStore, aws::AmazonS3};
-use persistent_fs::{Clock, Key, Meta, Result, WriteMode, WriteOptions};
+use persistent_fs::{Clock, Error, ErrorKind, Key, Meta, Result, WriteMode, WriteOptions};
 
 use crate::{
     abilities::Abilities,
@@ -71,7 +71,7 @@ impl Target {
         loop {
             let head = GetOptions { head: true, ..GetOptions::default() };
             match self.store.get_opts(&path, head).await.map_err(|error| retell(&error)) {
-                Ok(found) => return Ok(meta(key, &found)),
+                Ok(found) => return meta(key, &found),
                 Err(error) if error.is_not_found() => self.confirm_absence(key).await?,
                 Err(error) => return Err(error),
             }
@@ -135,10 +135,15 @@ pub(crate) async fn publish(target: &Target, key: &Key, options: &WriteOptions, 
 }
 
 /// What `object_store` found, in our terms.
-pub(crate) fn meta(key: &Key, found: &object_store::GetResult) -> Meta {
+///
+/// S3 always names the version. What does not is something else at the endpoint that answers 200, such as a gateway.
+pub(crate) fn meta(key: &Key, found: &object_store::GetResult) -> Result<Meta> {
     let mut meta = fs_object_store::to_meta(key.clone(), &found.meta);
+    if meta.etag.is_none() {
+        return Err(Error::new(ErrorKind::Other, "the server answered without naming the object's version"));
+    }
     meta.content_type = fs_object_store::to_content_type(&found.attributes).filter(|given| given != UNTYPED);
-    meta
+    Ok(meta)
 }
 
 /// How S3 describes an object whose type nobody has given.

@@ -33,7 +33,7 @@ pub(crate) async fn read(target: &Target, key: &Key, options: ReadOptions) -> Re
         }
         Err(error) => return Err(error),
     };
-    let meta = meta(key, &found);
+    let meta = meta(key, &found)?;
     // Some servers do not know every condition, and send the object.
     options.resolve(&meta)?;
     let (range, owner) = (found.range.clone(), key.clone());
@@ -43,7 +43,7 @@ pub(crate) async fn read(target: &Target, key: &Key, options: ReadOptions) -> Re
         let kind = if told.kind() == ErrorKind::Other { ErrorKind::Unavailable } else { told.kind() };
         Error::new(kind, "the body broke off").with_operation("read").with_key(&owner)
     });
-    Ok(Download::new(meta, range, body.boxed()))
+    Ok(Download::checked(meta, range, body.boxed()))
 }
 
 /// A range as HTTP can say it.

@@ -15,10 +15,11 @@ pub(crate) struct Refusal {
     pub(crate) region: String,
 }
 
-/// A page of objects.
+/// A page of objects. Each kind of page has to say whether it is the last one: whatever does not is no page of S3's.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase")]
 pub(crate) struct ObjectPage {
+    #[serde(default)]
     pub(crate) contents: Vec<ListedObject>,
     pub(crate) next_continuation_token: Option<String>,
     pub(crate) is_truncated: bool,
@@ -37,9 +38,9 @@ pub(crate) struct ListedObject {
 
 /// A page of uploads that have not ended.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase")]
 pub(crate) struct UploadPage {
-    #[serde(rename = "Upload")]
+    #[serde(rename = "Upload", default)]
     pub(crate) uploads: Vec<ListedUpload>,
     pub(crate) next_key_marker: Option<String>,
     pub(crate) next_upload_id_marker: Option<String>,
@@ -57,9 +58,9 @@ pub(crate) struct ListedUpload {
 
 /// The parts of one upload.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase")]
 pub(crate) struct PartPage {
-    #[serde(rename = "Part")]
+    #[serde(rename = "Part", default)]
     pub(crate) parts: Vec<ListedPart>,
     pub(crate) next_part_number_marker: Option<String>,
     pub(crate) is_truncated: bool,

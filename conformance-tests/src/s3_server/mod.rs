@@ -111,6 +111,12 @@ impl S3Server {
         self.bucket.uploads()
     }
 
+    /// Leaves an upload of one small part behind, as a client does that is killed.
+    pub fn abandon_upload(&self, key: &str) {
+        let id = self.bucket.begin(key, bucket::Facts::default());
+        self.bucket.add_part(key, &id, 1, "part".into()).expect("the upload has just begun");
+    }
+
     /// Stops listening and cuts all connections.
     pub async fn stop(mut self) {
         self.serving.shutdown().await;

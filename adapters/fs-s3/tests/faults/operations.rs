@@ -41,14 +41,11 @@ impl Operation {
         for other in OTHERS {
             bench.place(other, &"neighbour".into()).await;
         }
-        bench.place("source", &self.new_body()).await;
+        if matches!(self, Self::Copy(_)) {
+            bench.place("source", &self.new_body()).await;
+        }
         if self == Self::Sweep {
-            let elsewhere = bench.elsewhere().await;
-            let mut upload =
-                elsewhere.writer(&key("left"), WriteOptions::default()).await.expect("an upload");
-            upload.write(vec![0; PART + 1].into()).await.expect("written");
-            // As if the process had been killed.
-            std::mem::forget(upload);
+            bench.server.abandon_upload("left");
         }
         if self.creates() {
             return ETag::new("none");
