@@ -79,7 +79,7 @@ use crate::{Error, ErrorKind, Key, Result, WriteMode, WriteOptions};
 /// What a link may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// To read. Whoever serves it answers HEAD as well.
+    /// To read. Our own handler answers HEAD as well; a cloud that signs the method refuses it.
     Get,
     /// To write.
     Put,

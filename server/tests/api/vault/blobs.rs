@@ -104,12 +104,25 @@ async fn a_file_that_the_client_has_is_not_sent_again() {
     let (_, path) = linked(&app).await;
     let tag = fetch(&app, Method::GET, &path, &[]).await.header("etag").to_owned();
     assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{tag}");
-    for known in [tag.clone(), format!("W/{tag}")] {
+    for known in [tag.clone(), format!("W/{tag}"), format!("\"another\", {tag}")] {
         let answer = fetch(&app, Method::GET, &path, &[("if-none-match", &known)]).await;
         assert_eq!((answer.status, answer.bytes.len()), (StatusCode::NOT_MODIFIED, 0));
         assert_eq!(answer.header("etag"), tag);
     }
     let answer = fetch(&app, Method::GET, &path, &[("if-none-match", "\"another\"")]).await;
+    assert_eq!((answer.status, &answer.bytes[..]), (StatusCode::OK, FILE));
+}
+
+#[tokio::test]
+async fn parts_of_two_versions_are_never_put_together() {
+    let app = TestApp::new().await;
+    let (_, path) = linked(&app).await;
+    let tag = fetch(&app, Method::GET, &path, &[]).await.header("etag").to_owned();
+    let part = [("range", "bytes=2-4"), ("if-range", tag.as_str())];
+    let answer = fetch(&app, Method::GET, &path, &part).await;
+    assert_eq!((answer.status, &answer.bytes[..]), (StatusCode::PARTIAL_CONTENT, &b"234"[..]));
+    let other = [("range", "bytes=2-4"), ("if-range", "\"another\"")];
+    let answer = fetch(&app, Method::GET, &path, &other).await;
     assert_eq!((answer.status, &answer.bytes[..]), (StatusCode::OK, FILE));
 }
 
