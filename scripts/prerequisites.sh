@@ -54,6 +54,8 @@ missing_packages() { # WITH_CLIENTS
     command -v ceph-osd >/dev/null || echo ceph-osd
     command -v ceph >/dev/null || echo ceph-common
     command -v curl >/dev/null || echo curl
+    # A virtual environment needs pip, which Debian keeps apart from Python.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # The client brings its own node; npm needs the one of the system, of any age.
     [ "$1" != true ] || command -v npm >/dev/null || echo npm
 }

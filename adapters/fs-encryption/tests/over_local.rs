@@ -62,6 +62,15 @@ impl Fixture for Sealed {
         found.retain(|path| path != ".persistent-fs/lock" && path != ".persistent-fs/staging");
         Ok(found)
     }
+
+    /// Those of this process that lead into the folder, unnamed files included.
+    async fn descriptors(&self) -> Result<usize, Absent> {
+        let Ok(all) = std::fs::read_dir("/proc/self/fd") else {
+            return Err(Absent::because("this system does not show the descriptors of a process"));
+        };
+        let targets = all.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        Ok(targets.filter(|target| target.starts_with(self.folder.path())).count())
+    }
 }
 
 fn collect(folder: &Path, name: &str, found: &mut Vec<String>) {
