@@ -1,6 +1,8 @@
 //! Enrols the store on the server within this process.
 
 mod harness;
+#[path = "harness/stranger.rs"]
+mod stranger;
 
 use std::{sync::Arc, time::Duration};
 
@@ -65,10 +67,10 @@ impl Fixture for InProcessFixture {
         request: http::Request<ByteStream>,
         late: Duration,
     ) -> Result<http::Response<Bytes>, Absent> {
-        Ok(harness::send(request, late).await)
+        Ok(stranger::send(request, late).await)
     }
 
     fn quirks(&self) -> &[Quirk] {
-        harness::QUIRKS
+        stranger::QUIRKS
     }
 }

@@ -1,8 +1,14 @@
 //! Enrols the store on the server that `TEST_S3_ENDPOINT` names: Ceph's gateway, when `./test` runs.
 
 mod harness;
+#[path = "harness/stranger.rs"]
+mod stranger;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,10 +32,15 @@ struct RealFixture {
 /// Below a prefix that nobody has used. With creates and swaps, which this server keeps in single requests alone.
 fn config(account: &Account) -> Config {
     let mut config = harness::config(account);
-    config.prefix = harness::unique();
+    config.prefix = unique();
     config.conditional = Conditional::Put;
     config.part_size = 64 << 20;
     config
+}
+
+/// A name that nobody has used before.
+fn unique() -> String {
+    format!("test-{:016x}", RandomState::new().hash_one(0))
 }
 
 #[async_trait]
@@ -47,7 +58,7 @@ impl Harness for Real {
     /// The bucket does not exist.
     async fn open_broken(&self) -> Result<Arc<dyn Backend>, Absent> {
         let mut config = config(&Account::from_environment()?);
-        config.bucket = harness::unique();
+        config.bucket = unique();
         config.conditional = Conditional::Yes;
         Ok(Arc::new(S3::open(config).await.expect("nothing is asked yet")))
     }
@@ -68,10 +79,10 @@ impl Fixture for RealFixture {
         request: http::Request<ByteStream>,
         late: Duration,
     ) -> Result<http::Response<Bytes>, Absent> {
-        Ok(harness::send(request, late).await)
+        Ok(stranger::send(request, late).await)
     }
 
     fn quirks(&self) -> &[Quirk] {
-        harness::QUIRKS
+        stranger::QUIRKS
     }
 }

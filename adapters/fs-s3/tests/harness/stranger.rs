@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use conformance_tests::files::Quirk;
 use futures_util::StreamExt;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use persistent_fs::ByteStream;
@@ -10,6 +11,18 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, tcp::OwnedWriteHalf},
 };
+
+/// In what links of S3 differ from ours.
+pub(crate) const QUIRKS: &[Quirk] = &[
+    Quirk::RefusalsDiffer,
+    Quirk::HeadRefused,
+    Quirk::NoSafeHeaders,
+    Quirk::OneTagOnly,
+    Quirk::IfRangeIgnored,
+    Quirk::OneRangeOnly,
+    Quirk::NoPreflight,
+    Quirk::LengthRequired,
+];
 
 /// Sends the request after a while, and collects the answer. No answer counts as 400.
 pub(crate) async fn send(request: Request<ByteStream>, late: Duration) -> Response<Bytes> {
