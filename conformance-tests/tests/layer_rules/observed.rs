@@ -67,7 +67,10 @@ async fn each_error_is_counted_once_by_its_kind() {
     store.head(&key("missing")).await.expect_err("missing");
     body(&store, "a").await.expect_err("broken");
     store.list(&Prefix::all(), None).try_collect::<Vec<_>>().await.expect_err("broken");
-    upload(&store, "b", b"012345", replace()).await.expect_err("a failed write");
+    let mut lost = store.writer(&key("b"), replace()).await.expect("an upload");
+    lost.write("012".into()).await.expect("written");
+    lost.write("345".into()).await.expect_err("a failed write");
+    lost.finish().await.expect_err("lost already, and counted");
     upload(&store, "b", b"012", replace()).await.expect_err("a failed finish");
     store.put(&key("a"), "".into(), WriteOptions::create()).await.expect_err("it is there");
     let error =

@@ -38,8 +38,10 @@ fn main() -> ExitCode {
     let mut all = Vec::new();
     for (label, layer, links) in labelled {
         let harness: Arc<dyn Harness> = Arc::new(Through { layer, links });
-        // A body that breaks off can go on only while its version is there; others replace it where visibility is tried.
-        let concerned = |name: &str| label != BROKEN_BODIES || !name.starts_with("files::visibility");
+        // A body that broke off goes on only while its version is there, so only where nobody replaces it meanwhile.
+        let still = ["files::round_trip", "files::copies", "files::keys"];
+        let concerned =
+            |name: &str| label != BROKEN_BODIES || still.iter().any(|group| name.starts_with(group));
         let cases = cases().into_iter().filter(|case| !case.is_heavy() && concerned(case.name()));
         all.extend(trials(label, &harness, cases));
     }
@@ -107,7 +109,7 @@ fn retried_over_faults(inner: Arc<dyn Backend>) -> BoxFuture<'static, Result<Arc
 
 /// Limits that the suite can reach: nothing it writes is larger, and it holds few things at once.
 fn limited(inner: Arc<dyn Backend>) -> BoxFuture<'static, Result<Arc<dyn Backend>>> {
-    let limits = Limits { max_size: Some(9 << 20), max_concurrent: Some(8), quota: Some(1 << 30) };
+    let limits = Limits { max_size: Some(24 << 20), max_concurrent: Some(8), quota: Some(1 << 30) };
     Box::pin(async move { Ok(Arc::new(Limited::open(inner, limits).await?) as Arc<dyn Backend>) })
 }
 
@@ -161,6 +163,11 @@ impl Harness for Through {
             Operation::Delete,
             Operation::List,
             Operation::Put,
+            Operation::Ingest,
+            Operation::Copy,
+            Operation::DeletePrefix,
+            Operation::Link,
+            Operation::Sweep,
         ];
         let plan = everything.iter().fold(Faults::none(), |plan, operation| plan.always(*operation, denied));
         // A layer that lists what is there before it begins must be let in; for it the trouble comes later.
