@@ -94,8 +94,7 @@ impl Multipart {
             }
             Err(error) => {
                 drop(self.abort().await);
-                // Whoever ended the upload may have completed it: something on the way that sends requests twice.
-                Err(if is_gone(&error) { error.with_outcome(Outcome::Unknown) } else { error })
+                Err(if is_gone(&error) { ended_unheard() } else { error })
             }
         }
     }
@@ -155,6 +154,12 @@ pub(crate) async fn give_up(target: Arc<Target>, name: String, id: String) -> Re
 /// Whether the server knows no such upload: somebody else ended it.
 pub(crate) fn is_gone(error: &Error) -> bool {
     error.to_string().contains("NoSuchUpload")
+}
+
+/// The end of an upload met that it has ended. Perhaps by an attempt before, whose answer was lost, or by something on
+/// the way that sends requests twice; perhaps by somebody else's sweep.
+fn ended_unheard() -> Error {
+    Error::new(ErrorKind::Unavailable, "the upload had ended already").with_outcome(Outcome::Unknown)
 }
 
 /// Nothing that happens to parts can be seen.

@@ -143,7 +143,9 @@ async fn one_fault(
         }
         Err(error) => {
             let told = format!("{told}: {error} ({:?}, {:?})", error.kind(), error.outcome());
-            assert!(kinds.contains(&error.kind()) || error.kind() == ErrorKind::Timeout, "{told}: the kind");
+            // An upload whose end took too long may be told, when it is ended again, that it has ended.
+            let slow = [ErrorKind::Timeout, ErrorKind::Unavailable].contains(&error.kind());
+            assert!(kinds.contains(&error.kind()) || slow, "{told}: the kind");
             operation.assert_outcome(&bench, error.outcome(), &told);
             bench.assert_discreet(error);
         }
