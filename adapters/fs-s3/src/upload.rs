@@ -83,7 +83,10 @@ impl Begun {
         let needed = self.collected.len() + more;
         if needed > self.collected.capacity() {
             let capacity = needed.next_power_of_two().max(FIRST_BUFFER).min(full);
-            self.collected.reserve(capacity - self.collected.len());
+            // `reserve` would double the capacity, beyond what a part can hold.
+            let mut larger = BytesMut::with_capacity(capacity);
+            larger.extend_from_slice(&self.collected);
+            self.collected = larger;
         }
     }
 
