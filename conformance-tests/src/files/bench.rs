@@ -30,6 +30,12 @@ impl Bench {
         self.scale.pick(full, small)
     }
 
+    /// As much of this length as the backend takes in one object.
+    pub(super) fn fitting(&self, length: usize) -> usize {
+        let max = self.files.capabilities().max_size.and_then(|max| usize::try_from(max).ok());
+        max.map_or(length, |max| max.min(length))
+    }
+
     /// Writes and demands success.
     pub(super) async fn put(&self, name: &str, body: impl Into<Bytes>) -> Meta {
         self.files.put(&key(name), body.into(), WriteOptions::default().atomic()).await.expect(name)

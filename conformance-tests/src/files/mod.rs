@@ -106,8 +106,8 @@ pub trait Fixture: Send + Sync {
         Err(Absent::hook("raw_entries"))
     }
 
-    /// How many descriptors this store holds open at the moment. For stores that live in this process: the cases that
-    /// look at what a store occupies ask for it first.
+    /// How many descriptors this store holds open at the moment: files, or connections. For stores whose memory is this
+    /// process's; the cases that look at what a store occupies ask for it first, and are skipped without it.
     async fn descriptors(&self) -> Result<usize, Absent> {
         Err(Absent::hook("descriptors"))
     }

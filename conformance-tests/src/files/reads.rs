@@ -4,7 +4,7 @@ use persistent_fs::{ByteRange, ETag, ErrorKind, ReadOptions};
 
 use super::{
     Harness,
-    bench::{Bench, ETAGS, collect, key, noise, refused},
+    bench::{Bench, ETAGS, key, noise, refused},
     tools::Dice,
 };
 use crate::{Case, Checked, cases};
@@ -13,7 +13,6 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     let mut all = cases!["files::reads";
         a_range_is_the_slice,
         ranges_of_a_large_object_are_the_slices,
-        a_range_is_of_the_version_that_it_describes,
         a_range_without_a_byte_is_refused,
     ];
     all.extend(cases!["files::reads" needs ETAGS;
@@ -72,29 +71,6 @@ async fn ranges_of_a_large_object_are_the_slices(harness: &dyn Harness) -> Check
         };
         let read = bench.read("a", ReadOptions::range(range)).await.expect("a range");
         assert!(read == body[slice], "{range:?} {dice}");
-    }
-    Ok(())
-}
-
-/// A range is a slice of the version that its description is of, although the object is replaced meanwhile: by one
-/// that is longer, shorter, or of the same length.
-async fn a_range_is_of_the_version_that_it_describes(harness: &dyn Harness) -> Checked {
-    let bench = Bench::open(harness).await?;
-    let version = |id: u8| vec![id; 600_000 + usize::from(id) % 3 * 200_000];
-    bench.put("a", version(0)).await;
-    for id in 0..u8::try_from(bench.scaled(60, 12)).expect("small") {
-        let range = ReadOptions::range(ByteRange::Span(300_000, 2_000_000));
-        let download = bench.files.read(&key("a"), range).await.expect("a range");
-        let (size, range) = (download.meta.size, download.range.clone());
-        let replace = bench.put("a", version(id + 1));
-        let (body, _) = if id % 2 == 0 {
-            futures_util::join!(collect(download.body), replace)
-        } else {
-            let replaced = replace.await;
-            (collect(download.body).await, replaced)
-        };
-        assert_eq!((size, range), (version(id).len() as u64, 300_000..size));
-        assert!(body.expect("the range") == version(id)[300_000..], "version {id} is torn");
     }
     Ok(())
 }

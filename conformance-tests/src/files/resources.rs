@@ -1,4 +1,4 @@
-//! What a store occupies: no more of a body than is on its way, and nothing once a call is over.
+//! What a store occupies: no more of a body or a listing than is on its way, and nothing once a call is over.
 
 use std::{
     sync::{
@@ -26,6 +26,7 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     all.extend(cases!["files::resources" heavy;
         a_writer_is_made_to_wait,
         a_body_is_not_fetched_before_it_is_wanted,
+        what_is_not_asked_for_is_not_looked_up,
     ]);
     all
 }
@@ -59,9 +60,10 @@ async fn descriptors_are_given_back(harness: &dyn Harness) -> Checked {
 /// What counts is how many pieces of the writer's are still alive while the upload goes on.
 async fn a_writer_is_made_to_wait(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
+    bench.fixture.descriptors().await?;
     let (body, alive) = (Arc::new(noise(1, MIB)), Arc::new(AtomicUsize::new(0)));
     let mut upload = bench.files.writer(&key("a"), WriteOptions::default()).await.expect("an upload");
-    for nth in 0..bench.scaled(128, 24) {
+    for nth in 0..bench.fitting(bench.scaled(128, 24) * MIB) / MIB {
         let piece = Bytes::from_owner(Counted::new(&body, &alive));
         upload.write(piece).await.expect("written");
         let ahead = alive.load(Ordering::SeqCst);
@@ -108,7 +110,7 @@ async fn a_body_is_not_fetched_before_it_is_wanted(harness: &dyn Harness) -> Che
     if harness.scale() == Scale::Small {
         return Err(Absent::because("the small scale is too small to be seen in the memory of a process"));
     }
-    bench.put("a", noise(1, 16 * MIB)).await;
+    bench.put("a", noise(1, bench.fitting(16 * MIB))).await;
     let mut stopped = Vec::new();
     for _ in 0..16 {
         let mut download = bench.files.read(&key("a"), ReadOptions::default()).await.expect("there");
@@ -119,6 +121,29 @@ async fn a_body_is_not_fetched_before_it_is_wanted(harness: &dyn Harness) -> Che
     let flat = eventually(|| async { resident().is_ok_and(|now| now < before + 128 * MIB) }).await;
     assert!(flat, "{} MiB were fetched and lie about", (resident()? - before) / MIB);
     drop(stopped);
+    Ok(())
+}
+
+/// Who takes ten objects of five thousand does not pay for all: when the others are deleted then, at most a few pages
+/// of them, looked up ahead, still come.
+async fn what_is_not_asked_for_is_not_looked_up(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    bench.fixture.descriptors().await?;
+    if harness.scale() == Scale::Small {
+        return Err(Absent::because("a few pages are all there is at the small scale"));
+    }
+    let names = (0..5000).map(|n| format!("{}/{n:05}", n / 250)).collect::<Vec<_>>();
+    bench.put_all(names.iter().map(|name| (name.as_str(), ""))).await;
+    let mut listing = bench.files.list(&Prefix::all(), None);
+    for _ in 0..10 {
+        listing.try_next().await.expect("listed").expect("there are more");
+    }
+    bench.files.delete_prefix(&Prefix::all()).await.expect("deleted");
+    let mut ahead = 0;
+    while listing.try_next().await.expect("listed").is_some() {
+        ahead += 1;
+    }
+    assert!(ahead < 3500, "{ahead} objects had been looked up before they were asked for");
     Ok(())
 }
 

@@ -113,7 +113,7 @@ async fn small_and_empty_pieces_make_one_body(harness: &dyn Harness) -> Checked 
 /// A piece may be larger than whatever the backend sends or stores at once.
 async fn one_huge_piece_is_one_body(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
-    let body = Bytes::from(noise(1, bench.scaled(20 << 20, 9 << 20) + 1));
+    let body = Bytes::from(noise(1, bench.fitting(bench.scaled(20 << 20, 9 << 20) + 1)));
     let mut upload =
         bench.files.writer(&key("a"), WriteOptions::default().atomic()).await.expect("an upload");
     upload.write(body.clone()).await.expect("written");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::TryStreamExt;
-use persistent_fs::{ErrorKind, Files, ReadOptions, WriteOptions};
+use persistent_fs::{ByteRange, ErrorKind, Files, ReadOptions, WriteOptions};
 
 use tokio::task::JoinHandle;
 
@@ -29,6 +29,7 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         a_body_of_another_size_is_never_visible,
         a_body_of_another_hash_is_never_visible,
         a_reader_that_began_before_a_replace_ends_on_the_old_object,
+        a_range_is_of_the_version_that_it_describes,
         readers_during_replaces_see_whole_versions_only,
         every_description_is_one_that_a_write_returned,
         a_replaced_object_is_never_missing,
@@ -165,6 +166,29 @@ async fn a_reader_that_began_before_a_replace_ends_on_the_old_object(harness: &d
     let rest = collect(replaced.body).await.expect("the rest");
     assert!([first.as_ref(), &rest].concat() == old, "a replace showed through");
     assert!(collect(deleted.body).await.expect("the body") == noise(2, 6_000_000), "a delete showed through");
+    Ok(())
+}
+
+/// A range is a slice of the version that its description is of, although the object is replaced meanwhile: by one
+/// that is longer, shorter, or of the same length.
+async fn a_range_is_of_the_version_that_it_describes(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let version = |id: u8| vec![id; 600_000 + usize::from(id) % 3 * 200_000];
+    bench.put("a", version(0)).await;
+    for id in 0..u8::try_from(bench.scaled(60, 12)).expect("small") {
+        let range = ReadOptions::range(ByteRange::Span(300_000, 2_000_000));
+        let download = bench.files.read(&key("a"), range).await.expect("a range");
+        let (size, range) = (download.meta.size, download.range.clone());
+        let replace = bench.put("a", version(id + 1));
+        let (body, _) = if id % 2 == 0 {
+            futures_util::join!(collect(download.body), replace)
+        } else {
+            let replaced = replace.await;
+            (collect(download.body).await, replaced)
+        };
+        assert_eq!((size, range), (version(id).len() as u64, 300_000..size));
+        assert!(body.expect("the range") == version(id)[300_000..], "version {id} is torn");
+    }
     Ok(())
 }
 

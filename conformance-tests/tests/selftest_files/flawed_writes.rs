@@ -95,11 +95,14 @@ pub(crate) async fn delete_prefix(store: &Flawed, prefix: &Prefix) -> Result<u64
                 })
                 .await;
         }
-        Flaw::PrefixDeleteFailsOnRaces => false,
+        Flaw::PrefixDeleteFailsOnRaces | Flaw::PrefixDeleteStopsAfterAPage => false,
         Flaw::PrefixDeleteInTwoSteps => true,
         _ => return memory.delete_prefix(prefix).await,
     };
-    let all = memory.list(prefix, None).try_collect::<Vec<_>>().await?;
+    let mut all = memory.list(prefix, None).try_collect::<Vec<_>>().await?;
+    if store.has(Flaw::PrefixDeleteStopsAfterAPage) {
+        all.truncate(1000);
+    }
     for meta in &all {
         if two_steps {
             memory.put(&meta.key, Bytes::new(), WriteOptions::default()).await?;
