@@ -20,19 +20,14 @@ pub(crate) struct Abilities {
     /// `If-None-Match: *` is kept wherever an object is published.
     pub(crate) create: bool,
     /// `If-Match` is kept wherever an object is published.
+    ///
+    /// Ceph's gateway is no such server: it compares, and then writes, and a write in between is lost. It is told by
+    /// its not matching a tag in quotation marks, as HTTP writes them.
     pub(crate) swap: bool,
     /// Objects may be sent in parts.
     pub(crate) parts: bool,
     /// A body with another SHA-256 than its header says is refused.
     pub(crate) checksums: bool,
-    pub(crate) quoting: Quoting,
-}
-
-/// How an entity tag stands in `If-Match`. Ceph, for one, never matches a quoted one there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Quoting {
-    Quoted,
-    Bare,
 }
 
 /// Writes and removes one object of a name that nobody else uses.
@@ -42,19 +37,9 @@ struct Probe<'a> {
     name: String,
 }
 
-impl Quoting {
-    pub(crate) fn applied(self, etag: &str) -> String {
-        match self {
-            Self::Quoted => format!("\"{etag}\""),
-            Self::Bare => etag.to_owned(),
-        }
-    }
-}
-
 impl Abilities {
     /// What Amazon promises.
-    const ALL: Self =
-        Self { create: true, swap: true, parts: true, checksums: true, quoting: Quoting::Quoted };
+    const ALL: Self = Self { create: true, swap: true, parts: true, checksums: true };
 
     /// By the configuration, or by asking the server. Asking fails where writing does: without credentials, bucket or
     /// network.
@@ -88,17 +73,9 @@ impl Probe<'_> {
         let mut found = Abilities { parts, ..Abilities::ALL };
         self.put(&[]).await?;
         found.create = refused(self.put(&[(header::IF_NONE_MATCH, "*")]).await, ErrorKind::AlreadyExists)?;
-        let quoting = self.quoting().await?;
-        found.quoting = quoting.unwrap_or(Quoting::Quoted);
-        found.swap = match quoting {
-            Some(quoting) => {
-                let stale = quoting.applied(STALE);
-                refused(self.put(&[(header::IF_MATCH, &stale)]).await, ErrorKind::Precondition)?
-            }
-            None => false,
-        };
+        found.swap = self.swaps().await?;
         if parts && (found.create || found.swap) {
-            let (create, swap) = self.completions(found.quoting).await?;
+            let (create, swap) = self.completions().await?;
             found.create &= create;
             found.swap &= swap;
         }
@@ -107,32 +84,28 @@ impl Probe<'_> {
         Ok(found)
     }
 
-    /// How the current version has to be named to be replaced, if there is a way.
-    async fn quoting(&self) -> Result<Option<Quoting>> {
-        for quoting in [Quoting::Quoted, Quoting::Bare] {
-            let etag = self.put(&[]).await?;
-            let named = quoting.applied(etag.trim_matches('"'));
-            if !refused(self.put(&[(header::IF_MATCH, &named)]).await, ErrorKind::Precondition)? {
-                return Ok(Some(quoting));
-            }
-        }
-        Ok(None)
+    /// Whether the current version can be replaced by naming it, and no other.
+    async fn swaps(&self) -> Result<bool> {
+        let current = self.put(&[]).await?;
+        let swapped = refused(self.put(&[(header::IF_MATCH, &current)]).await, ErrorKind::Precondition)?;
+        let stale = refused(self.put(&[(header::IF_MATCH, STALE)]).await, ErrorKind::Precondition)?;
+        Ok(!swapped && stale)
     }
 
     /// Whether create and swap are kept at the end of an upload in parts. There is an object at the name.
-    async fn completions(&self, quoting: Quoting) -> Result<(bool, bool)> {
+    async fn completions(&self) -> Result<(bool, bool)> {
         let call = Call::new(Method::POST, &self.name).query("uploads", "").headers(self.new_object);
         let answer = self.wire.send(call).await?;
         let begun: Begun = xml::read(&answer.body)
             .map_err(|_| Error::new(ErrorKind::Config, "what answers at the endpoint does not speak S3"))?;
-        let tested = self.completed(&begun.upload_id, quoting).await;
+        let tested = self.completed(&begun.upload_id).await;
         // An upload that was completed is gone, and one that was not must not stay.
         let abort = Call::new(Method::DELETE, &self.name).query("uploadId", &begun.upload_id).repeatable();
         drop(self.wire.send(abort).await);
         tested
     }
 
-    async fn completed(&self, id: &str, quoting: Quoting) -> Result<(bool, bool)> {
+    async fn completed(&self, id: &str) -> Result<(bool, bool)> {
         let part = Call::new(Method::PUT, &self.name).query("partNumber", "1").query("uploadId", id);
         let answer = self.wire.send(part.body(vec![Bytes::from_static(b"part")]).repeatable()).await?;
         let etag = header_text(&answer.headers, header::ETAG).unwrap_or_default().to_owned();
@@ -146,13 +119,13 @@ impl Probe<'_> {
             // The parts are spent.
             return Ok((false, false));
         }
-        let swap = end(header::IF_MATCH, &quoting.applied(STALE))?;
+        let swap = end(header::IF_MATCH, STALE)?;
         if !refused(self.wire.send(swap).await, ErrorKind::Precondition)? {
             return Ok((true, false));
         }
         // A server that refuses whatever it is told keeps no condition.
         let current = self.head().await?;
-        let swap = end(header::IF_MATCH, &quoting.applied(current.trim_matches('"')))?;
+        let swap = end(header::IF_MATCH, &current)?;
         let kept = !refused(self.wire.send(swap).await, ErrorKind::Precondition)?;
         Ok((true, kept))
     }
@@ -178,7 +151,7 @@ impl Probe<'_> {
 }
 
 /// A version that no object of a probe has.
-const STALE: &str = "00000000000000000000000000000000";
+const STALE: &str = "\"00000000000000000000000000000000\"";
 /// A SHA-256 that no body of a probe has.
 const WRONG_SUM: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 

@@ -78,8 +78,8 @@ pub enum Conditional {
     Probe,
     /// They are kept, says the operator.
     Yes,
-    /// They are kept by single requests but not at the end of an upload in parts, says the operator. Every object is
-    /// then sent in one request, so none may be larger than [`Config::part_size`].
+    /// They may be kept by single requests, and are not at the end of an upload in parts. The server is asked about
+    /// the former alone, and every object is sent in one request, so none may be larger than [`Config::part_size`].
     Put,
     /// They are not kept, says the operator: there is neither create nor swap.
     No,

@@ -11,7 +11,7 @@ use persistent_fs::{
 
 use crate::{
     list::document,
-    publish::Target,
+    publish::{Target, quoted},
     read::read,
     upload::S3Upload,
     wire::{Call, PATH},
@@ -58,8 +58,7 @@ async fn by_the_server(
         .repeatable();
     if let Some(etag) = &source.etag {
         // What was looked at is what is copied.
-        let etag = target.abilities.quoting.applied(etag.as_str());
-        call = call.header(HeaderName::from_static("x-amz-copy-source-if-match"), &etag)?;
+        call = call.header(HeaderName::from_static("x-amz-copy-source-if-match"), &quoted(etag))?;
     }
     let content_type = options.content_type.as_ref().or(source.content_type.as_ref());
     if let (true, Some(content_type)) = (retyped, content_type) {

@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, header};
 use object_store::{GetOptions, ObjectStore, aws::AmazonS3};
-use persistent_fs::{Clock, Error, ErrorKind, Key, Meta, Result, WriteMode, WriteOptions};
+use persistent_fs::{Clock, ETag, Error, ErrorKind, Key, Meta, Result, WriteMode, WriteOptions};
 
 use crate::{
     abilities::Abilities,
@@ -58,9 +58,7 @@ impl Target {
         match mode {
             WriteMode::Replace => Ok(call),
             WriteMode::Create => call.header(header::IF_NONE_MATCH, "*"),
-            WriteMode::Match(etag) => {
-                call.header(header::IF_MATCH, &self.abilities.quoting.applied(etag.as_str()))
-            }
+            WriteMode::Match(etag) => call.header(header::IF_MATCH, &quoted(etag)),
         }
     }
 
@@ -132,6 +130,11 @@ pub(crate) async fn publish(target: &Target, key: &Key, options: &WriteOptions, 
     let answer = target.wire.send(target.conditioned(call, &options.mode)?).await?;
     let etag = header_text(&answer.headers, header::ETAG).unwrap_or_default().to_owned();
     Ok(target.describe(key, size, etag, options.content_type.as_deref()).await)
+}
+
+/// The version as it stands in a header.
+pub(crate) fn quoted(etag: &ETag) -> String {
+    format!("\"{}\"", etag.as_str())
 }
 
 /// What `object_store` found, in our terms.

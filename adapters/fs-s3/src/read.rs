@@ -6,7 +6,7 @@ use persistent_fs::{ByteRange, Download, Error, ErrorKind, Key, ReadOptions, Res
 
 use crate::{
     error::retell,
-    publish::{Target, meta},
+    publish::{Target, meta, quoted},
 };
 
 /// No object is this large; servers that count in signed numbers do not take more.
@@ -20,8 +20,8 @@ pub(crate) async fn read(target: &Target, key: &Key, options: ReadOptions) -> Re
     };
     let asked = GetOptions {
         range,
-        if_match: options.if_match.as_ref().map(|etag| format!("\"{}\"", etag.as_str())),
-        if_none_match: options.if_none_match.as_ref().map(|etag| format!("\"{}\"", etag.as_str())),
+        if_match: options.if_match.as_ref().map(quoted),
+        if_none_match: options.if_none_match.as_ref().map(quoted),
         ..GetOptions::default()
     };
     let found = target.store.get_opts(&target.path(key)?, asked).await.map_err(|error| retell(&error));

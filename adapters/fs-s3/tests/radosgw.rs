@@ -18,7 +18,8 @@ use conformance_tests::{
     s3_server::Account,
 };
 use fs_s3::{Conditional, Config, S3};
-use persistent_fs::{Backend, ByteStream};
+use futures_util::TryStreamExt;
+use persistent_fs::{Backend, ByteStream, Prefix};
 
 conformance_tests::persistent_fs!(Real);
 
@@ -27,9 +28,10 @@ struct Real;
 struct RealFixture {
     config: Config,
     store: S3,
+    quirks: Vec<Quirk>,
 }
 
-/// Below a prefix that nobody has used. With creates and swaps, which this server keeps in single requests alone.
+/// Below a prefix that nobody has used. With creates, which this server keeps in single requests alone.
 fn config(account: &Account) -> Config {
     let mut config = harness::config(account);
     config.prefix = unique();
@@ -48,7 +50,8 @@ impl Harness for Real {
     async fn open(&self) -> Result<Box<dyn Fixture>, Absent> {
         let config = config(&Account::from_environment()?);
         let store = S3::open(config.clone()).await.expect("a store");
-        Ok(Box::new(RealFixture { config, store }))
+        let quirks = [stranger::QUIRKS, &[Quirk::BareNotModified]].concat();
+        Ok(Box::new(RealFixture { config, store, quirks }))
     }
 
     fn scale(&self) -> Scale {
@@ -74,6 +77,17 @@ impl Fixture for RealFixture {
         Ok(Arc::new(S3::open(self.config.clone()).await.expect("a store")))
     }
 
+    /// Everything below the prefix, also what the store keeps for itself. Uploads in parts it never makes.
+    async fn raw_entries(&self) -> Result<Vec<String>, Absent> {
+        let mut config = self.config.clone();
+        let below = format!("{}/", std::mem::take(&mut config.prefix));
+        config.conditional = Conditional::No;
+        let bucket = S3::open(config).await.expect("the bucket as a whole");
+        let names = bucket.list(&Prefix::parse(&below).expect("a prefix"), None);
+        let names = names.map_ok(|meta| meta.key.as_str()[below.len()..].to_owned());
+        Ok(names.try_collect().await.expect("a listing"))
+    }
+
     async fn fetch(
         &self,
         request: http::Request<ByteStream>,
@@ -83,6 +97,6 @@ impl Fixture for RealFixture {
     }
 
     fn quirks(&self) -> &[Quirk] {
-        stranger::QUIRKS
+        &self.quirks
     }
 }
