@@ -124,6 +124,13 @@ async fn several_ranges_never_give_wrong_bytes(harness: &dyn Harness) -> Checked
     for range in ["bytes=0-1,4-5", "bytes=0-1, -1", "bytes=5-2", "lines=0-1"] {
         let answer = bench.send(to(&link).header("range", range)).await?;
         match answer.status() {
+            StatusCode::PARTIAL_CONTENT if bench.has(Quirk::OneRangeOnly) => {
+                // One of them is an answer too, if it says which.
+                let one = header(&answer, "content-range");
+                let one = one.strip_prefix("bytes ").and_then(|range| range.split(['-', '/']).next());
+                let start = one.and_then(|start| start.parse::<usize>().ok()).expect(range);
+                assert!(BODY[start..].starts_with(answer.body()), "{range}");
+            }
             StatusCode::PARTIAL_CONTENT => {
                 assert!(header(&answer, "content-type").starts_with("multipart/byteranges"), "{range}");
             }
@@ -362,7 +369,9 @@ async fn a_version_that_the_client_has_is_not_sent_again(harness: &dyn Harness) 
     for tags in known {
         let answer = bench.send(to(&link).header("if-none-match", tags)).await?;
         carries(&answer, StatusCode::NOT_MODIFIED, b"");
-        assert_eq!(header(&answer, "etag"), tag, "{tags}");
+        if !bench.has(Quirk::BareNotModified) {
+            assert_eq!(header(&answer, "etag"), tag, "{tags}");
+        }
     }
     for tags in ["\"another\"", "\"a\", W/\"b\""] {
         carries(&bench.send(to(&link).header("if-none-match", tags)).await?, StatusCode::OK, BODY);

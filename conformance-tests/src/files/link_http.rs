@@ -37,9 +37,11 @@ pub enum Quirk {
     ConditionsIgnored,
     /// Conditions are obeyed with one plain tag, and not with lists or weak tags.
     OneTagOnly,
+    /// A 304 does not name the version. So does Ceph.
+    BareNotModified,
     /// `If-Range` is not obeyed, so that parts of two versions may be put together. So does S3.
     IfRangeIgnored,
-    /// Several ranges in one request are refused.
+    /// Of several ranges in one request one is sent, or they are refused.
     OneRangeOnly,
     /// Preflights are answered by what the operator has configured, or not at all. So does S3.
     NoPreflight,
