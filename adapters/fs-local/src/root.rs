@@ -12,7 +12,10 @@ use std::{
 
 use persistent_fs::{ETag, Error, ErrorKind, Key, Meta, RESERVED, Result};
 use rustix::{
-    fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fstat, mkdirat, openat, statat, unlinkat},
+    fs::{
+        AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fstat, fsync, mkdirat, openat, statat,
+        unlinkat,
+    },
     io::Errno,
 };
 
@@ -129,7 +132,7 @@ impl Root {
 
     /// Sees onto the disk which names a directory of this store has.
     pub(crate) fn sync(&self, directory: BorrowedFd<'_>) -> Result<(), Errno> {
-        self.syncs.sync(directory, Identity::of(directory)?)
+        self.syncs.sync(Identity::of(directory)?, || fsync(directory))
     }
 
     /// In one system call, where the system can resolve a path without leaving the root or following a link.
@@ -173,7 +176,7 @@ impl Way<'_> {
             let directory = self.directory(depth);
             let identity =
                 depth.checked_sub(1).map_or_else(|| Identity::of(directory), |at| Ok(identities[at]));
-            syncs.sync(directory, identity?)?;
+            syncs.sync(identity?, || fsync(directory))?;
         }
         let below = self.below.into_iter().map(|(_, directory)| directory);
         for ((path, identity), directory) in paths.into_iter().zip(identities).zip(below).skip(lasting) {

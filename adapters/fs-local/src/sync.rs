@@ -6,14 +6,11 @@
 
 use std::{
     collections::HashMap,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use rustix::{
-    fs::{fstat, fsync},
-    io::Errno,
-};
+use rustix::{fs::fstat, io::Errno};
 
 /// How many directories are remembered, each of which costs a descriptor.
 const REMEMBERED: usize = 64;
@@ -60,11 +57,12 @@ struct Lasting {
 }
 
 impl Syncs {
-    /// Returns when a sync of this directory that began after this call has ended.
+    /// Returns when a sync of this directory that began after this call has ended, done by `sync` or by that of another
+    /// caller.
     ///
     /// A failed sync is everybody's failure who waited for it, and is not tried again: the system may have dropped
     /// what it could not write, and would report success.
-    pub(crate) fn sync(&self, directory: BorrowedFd<'_>, identity: Identity) -> Result<(), Errno> {
+    pub(crate) fn sync(&self, identity: Identity, sync: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
         let mut table = lock(&self.rounds);
         let rounds = table.entry(identity).or_default();
         rounds.waiting += 1;
@@ -85,7 +83,7 @@ impl Syncs {
             }
             rounds.begun = mine;
             drop(table);
-            let synced = fsync(directory);
+            let synced = sync();
             table = lock(&self.rounds);
             let rounds = table.get_mut(&identity).expect("kept while anybody waits");
             rounds.ended = mine;
@@ -116,7 +114,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, sync::Barrier, thread};
+    use std::{
+        path::Path,
+        sync::{
+            Barrier,
+            atomic::{AtomicUsize, Ordering},
+        },
+        thread,
+    };
 
     use rustix::fs::{CWD, Mode, OFlags, openat};
 
@@ -128,35 +133,51 @@ mod tests {
         (directory, identity)
     }
 
-    /// What many at once are told, all of whom ask with this descriptor.
-    fn told(directory: &OwnedFd, identity: Identity) -> Vec<Result<(), Errno>> {
-        const MANY: usize = 16;
-        let (syncs, together) = (Syncs::default(), Barrier::new(MANY));
-        let ask = || {
-            together.wait();
-            syncs.sync(directory.as_fd(), identity)
-        };
+    /// What those are told who come while a sync is running, and how many syncs that takes beside it. All of those
+    /// end as `later` says.
+    fn told_during_a_sync(later: Result<(), Errno>) -> (Vec<Result<(), Errno>>, usize) {
+        const MANY: usize = 8;
+        let (syncs, begun) = (Syncs::default(), Barrier::new(2));
+        let count = AtomicUsize::new(0);
+        let directory = Identity { device: 0, inode: 0 };
+        let all_wait = || lock(&syncs.rounds)[&directory].waiting == MANY + 1;
         let told = thread::scope(|scope| {
+            let running = scope.spawn(|| {
+                syncs.sync(directory, || {
+                    begun.wait();
+                    while !all_wait() {
+                        thread::yield_now();
+                    }
+                    Ok(())
+                })
+            });
+            begun.wait();
+            let ask = || {
+                syncs.sync(directory, || {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    later
+                })
+            };
             let threads = (0..MANY).map(|_| scope.spawn(ask)).collect::<Vec<_>>();
+            assert_eq!(running.join().expect("no panic"), Ok(()));
             threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         assert!(lock(&syncs.rounds).is_empty(), "nothing is kept");
-        told
+        (told, count.into_inner())
     }
 
     #[test]
-    fn everybody_is_served() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let (directory, identity) = open(folder.path(), OFlags::RDONLY);
-        assert!(told(&directory, identity).iter().all(Result::is_ok));
+    fn a_running_sync_serves_nobody_new_and_the_next_serves_all() {
+        let (told, syncs) = told_during_a_sync(Ok(()));
+        assert!(told.iter().all(Result::is_ok));
+        assert_eq!(syncs, 1);
     }
 
     #[test]
     fn a_failed_sync_is_the_failure_of_everybody_who_waited_for_it() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        // What is open as a place only cannot be synced.
-        let (directory, identity) = open(folder.path(), OFlags::PATH);
-        assert!(told(&directory, identity).iter().all(|told| *told == Err(Errno::BADF)));
+        let (told, syncs) = told_during_a_sync(Err(Errno::IO));
+        assert!(told.iter().all(|told| *told == Err(Errno::IO)));
+        assert_eq!(syncs, 1);
     }
 
     #[test]
