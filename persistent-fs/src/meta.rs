@@ -36,7 +36,8 @@ pub struct Meta {
     pub modified: SystemTime,
     /// Its version, where [`Capabilities::etag`](crate::Capabilities::etag) is declared.
     pub etag: Option<ETag>,
-    /// Its media type, where that is declared and was given.
+    /// Its media type, where that is declared and was given. A listing may leave it out, where the backend would have to
+    /// ask for every object to know it.
     pub content_type: Option<String>,
 }
 

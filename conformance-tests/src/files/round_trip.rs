@@ -227,13 +227,16 @@ async fn it_is_still_there_after_a_reopen(harness: &dyn Harness) -> Checked {
     Ok(())
 }
 
-/// A media type is stored with the object and comes back from head, read and list.
+/// A media type is stored with the object and comes back from head and read; a listing says the same or leaves it out.
 async fn a_content_type_comes_back(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
     let options = WriteOptions::default().typed("text/plain; charset=utf-8");
     bench.files.put(&key("a"), "hello".into(), options).await.expect("written");
     let head = bench.files.head(&key("a")).await.expect("there");
     assert_eq!(head.content_type.as_deref(), Some("text/plain; charset=utf-8"));
+    let listed = super::bench::first(bench.files.list(&persistent_fs::Prefix::all(), None)).await;
+    let listed = listed.expect("one object").expect("listed").content_type;
+    assert!(listed.is_none() || listed == head.content_type, "listed as {listed:?}");
     bench.put("a", "untyped").await;
     assert_eq!(bench.files.head(&key("a")).await.expect("there").content_type, None, "the old type stayed");
     Ok(())
