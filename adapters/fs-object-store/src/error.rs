@@ -51,7 +51,15 @@ enum Wire {
 ///
 /// Where a request was repeated below us, even a clear refusal leaves open what the first attempt did, so its outcome
 /// is [`Outcome::Unknown`]. A store opened without repetitions of its own gives clearer answers.
+///
+/// Behind a store that is one of ours in turn, such as [`AsObjectStore`](crate::AsObjectStore), its own error is found
+/// and means what it meant there.
 pub fn translate(error: &object_store::Error, call: Call) -> Error {
+    if let Some(ours) = ours(error) {
+        return Error::new(ours.kind(), ours.to_string())
+            .with_outcome(ours.outcome())
+            .with_retry(ours.retry());
+    }
     let clues = Clues::of(error);
     let (kind, why, refused) = by_variant(error, call).map_or_else(
         || by_clues(&clues, call),
@@ -77,6 +85,18 @@ pub fn translate(error: &object_store::Error, call: Call) -> Error {
 /// [`translate`], for `map_err`.
 pub(crate) fn translating(call: Call) -> impl Fn(object_store::Error) -> Error {
     move |error| translate(&error, call)
+}
+
+/// The error of ours that this one carries.
+fn ours(error: &object_store::Error) -> Option<&Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(ours) = error.downcast_ref::<Error>() {
+            return Some(ours);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// What the variant alone says. Each of these is an answer, so the change was refused.

@@ -174,22 +174,25 @@ impl Store {
         let reader = ReaderOptions { if_match: only, ..ReaderOptions::default() };
         let reader = self.operator.reader_options(path(key)?, reader).await.map_err(&look)?;
         let mut body = reader.into_stream(range.clone()).await.map_err(&look)?;
-        let opened = match body.metadata().await {
+        let mut first = None;
+        let same = match body.metadata().await {
             Ok(found) => {
                 found.content_length() == meta.size && (meta.etag.is_none() || self.etag(&found) == meta.etag)
             }
-            // Then the object has to be the same after the body was opened as it was before.
-            Err(error) if error.kind() == opendal::ErrorKind::Unsupported => self.head(key).await? == meta,
-            Err(error) => match translate(&error, Call::Look) {
-                changed if matches!(changed.kind(), ErrorKind::Precondition | ErrorKind::InvalidRange) => {
-                    false
+            // Then it is opened by reading from it, and has to be the same object after that as it was before.
+            Err(error) if error.kind() == opendal::ErrorKind::Unsupported => match body.try_next().await {
+                Ok(piece) => {
+                    first = piece;
+                    self.head(key).await? == meta
                 }
-                error => return Err(error),
+                Err(error) => !was_replaced(&error)?,
             },
+            Err(error) => !was_replaced(&error)?,
         };
+        let buffers = stream::iter(first.map(Ok)).chain(body);
         let pieces =
-            body.map_ok(|buffer| stream::iter(Iterator::map(buffer, Ok))).try_flatten().map_err(look);
-        Ok(opened.then(|| Download::new(meta, range, Box::pin(pieces))))
+            buffers.map_ok(|buffer| stream::iter(Iterator::map(buffer, Ok))).try_flatten().map_err(look);
+        Ok(same.then(|| Download::new(meta, range, Box::pin(pieces))))
     }
 
     /// Copies by reading and writing, where the service cannot.
@@ -212,6 +215,15 @@ pub(crate) fn path(key: &Key) -> Result<&str> {
         return Ok(text);
     }
     Err(Error::new(ErrorKind::InvalidKey, "opendal cannot hold a key that begins or ends with white space"))
+}
+
+/// Whether a read failed because the object is another one by now, or gone: another look tells which.
+fn was_replaced(error: &opendal::Error) -> Result<bool> {
+    let error = translate(error, Call::Look);
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::Precondition | ErrorKind::InvalidRange => Ok(true),
+        _ => Err(error),
+    }
 }
 
 pub(crate) fn condition(options: &WriteOptions) -> Condition {

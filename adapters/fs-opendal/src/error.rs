@@ -40,7 +40,8 @@ pub(crate) fn translate(error: &opendal::Error, call: Call) -> Error {
         Call::Publish(_) | Call::Copy(_) | Call::Delete => Outcome::Unknown,
     };
     let mut translated = Error::new(kind, why).with_outcome(outcome);
-    if error.is_temporary() {
+    // Some services call every error of a file system temporary, also those that are answers.
+    if error.is_temporary() && !is_refusal(kind) {
         translated = translated.with_retry(Retry::Backoff);
     }
     match cause {

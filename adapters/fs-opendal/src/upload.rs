@@ -1,9 +1,7 @@
 //! An object on its way in: one request if it is small, parts if it is not.
 
-use std::mem;
-
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use opendal::{Buffer, Writer};
 use persistent_fs::{Error, ErrorKind, Key, Meta, Outcome, Result, Tally, Upload, WriteMode, WriteOptions};
 
@@ -34,8 +32,8 @@ struct Target {
 #[derive(Debug)]
 struct State {
     tally: Tally,
-    /// What waits for the first part to be full, as it came.
-    pieces: Vec<Bytes>,
+    /// What waits for the first part to be full, or for the end. A copy, so that nobody's pieces are held.
+    waiting: BytesMut,
     parts: Option<Parts>,
 }
 
@@ -44,7 +42,7 @@ struct Parts(Option<Writer>);
 
 impl StoreUpload {
     pub(crate) fn new(store: Store, key: Key, options: WriteOptions) -> Self {
-        let state = State { tally: Tally::expecting(&options), pieces: Vec::new(), parts: None };
+        let state = State { tally: Tally::expecting(&options), waiting: BytesMut::new(), parts: None };
         Self { target: Target { store, key, options }, state: Some(state) }
     }
 }
@@ -85,9 +83,6 @@ impl State {
         if let Some(parts) = &mut self.parts {
             return parts.send(piece.into()).await;
         }
-        if !piece.is_empty() {
-            self.pieces.push(piece);
-        }
         if !target.store.operator.info().capability().write_can_multi {
             let max = target.store.options.whole_max;
             if counted > max as u64 {
@@ -98,8 +93,10 @@ impl State {
             }
         } else if counted > target.store.options.part_size as u64 {
             let parts = self.parts.insert(target.begin().await?);
-            parts.send(mem::take(&mut self.pieces).into()).await?;
+            parts.send(self.waiting.split().freeze().into()).await?;
+            return parts.send(piece.into()).await;
         }
+        self.waiting.extend_from_slice(&piece);
         Ok(())
     }
 
@@ -114,7 +111,7 @@ impl State {
         };
         let Target { store, key, options } = target;
         let Some(parts) = parts else {
-            return store.publish(key, self.pieces.into(), size, options).await;
+            return store.publish(key, self.waiting.freeze().into(), size, options).await;
         };
         let written = parts.close(options).await?;
         Ok(store.written(key, size, &written, options).await)

@@ -28,7 +28,8 @@ impl Harness for MemoryHarness {
 #[async_trait]
 impl Fixture for MemoryFixture {
     fn backend(&self) -> Arc<dyn Backend> {
-        let store = Store::new(self.0.clone());
+        // A map lists in order, and has to take the bodies of the suite whole.
+        let store = Store::new(self.0.clone()).listing_in_order().with_whole_max(256 << 20);
         let known = Capabilities { case_sensitive: true, ..store.capabilities() };
         Arc::new(store.with_capabilities(known))
     }

@@ -174,3 +174,11 @@ fn nothing_that_a_store_says_gets_through() {
         assert!(error.source().is_none(), "{error:?}");
     }
 }
+
+#[test]
+fn an_error_of_ours_that_went_through_theirs_means_what_it_meant() {
+    let ours = Error::new(ErrorKind::InvalidKey, "not beside this one").with_outcome(Outcome::Unknown);
+    let error = translate(&Theirs::NotSupported { source: Box::new(ours) }, Call::Publish);
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::InvalidKey, Outcome::Unknown));
+    assert_eq!(error.to_string(), "not beside this one");
+}
