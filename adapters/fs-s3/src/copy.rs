@@ -21,26 +21,35 @@ use crate::{
 /// S3 copies no larger object by one request.
 const LARGEST_COPY: u64 = 5 << 30;
 
+/// A source that is replaced more often than this while it is copied is read here, in one version.
+const ROUNDS: usize = 3;
+
 /// Copies by the server where that is exact, and through this process otherwise: the server's copy knows neither
 /// conditions on the target nor hashes.
 pub(crate) async fn copy(target: &Arc<Target>, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
-    let source = target.head(from).await.map_err(|error| error.with_key(from))?;
-    let by_server =
-        options.mode == WriteMode::Replace && options.sha256.is_none() && source.size <= LARGEST_COPY;
-    if !by_server {
-        return through_here(target, from, to, options).await;
+    for _ in 0..ROUNDS {
+        let source = target.head(from).await.map_err(|error| error.with_key(from))?;
+        let by_server =
+            options.mode == WriteMode::Replace && options.sha256.is_none() && source.size <= LARGEST_COPY;
+        if !by_server {
+            break;
+        }
+        if options.size.is_some_and(|size| size != source.size) {
+            let why = "the source has another size than declared";
+            return Err(Error::new(ErrorKind::Integrity, why).with_key(to));
+        }
+        let retyped = options.content_type.is_some() && options.content_type != source.content_type;
+        if from == to && !retyped {
+            // S3 refuses a copy that would change nothing.
+            return Ok(source);
+        }
+        match by_the_server(target, &source, to, &options, retyped).await {
+            // The source went, or was replaced, between the look and the copy.
+            Err(error) if error.kind() == ErrorKind::Precondition => {}
+            copied => return copied.map_err(|error| error.with_key(to)),
+        }
     }
-    if options.size.is_some_and(|size| size != source.size) {
-        return Err(
-            Error::new(ErrorKind::Integrity, "the source has another size than declared").with_key(to)
-        );
-    }
-    let retyped = options.content_type.is_some() && options.content_type != source.content_type;
-    if from == to && !retyped {
-        // S3 refuses a copy that would change nothing.
-        return Ok(source);
-    }
-    by_the_server(target, &source, to, &options, retyped).await.map_err(|error| error.with_key(to))
+    through_here(target, from, to, options).await
 }
 
 async fn by_the_server(
@@ -66,13 +75,7 @@ async fn by_the_server(
             .header(HeaderName::from_static("x-amz-metadata-directive"), "REPLACE")?
             .header(header::CONTENT_TYPE, content_type)?;
     }
-    let answer = target.wire.send(call).await.map_err(|error| match error.kind() {
-        // The source went, or was replaced, between the look and the copy.
-        ErrorKind::Precondition => {
-            Error::new(ErrorKind::Unavailable, "the source changed while it was copied")
-        }
-        _ => error,
-    })?;
+    let answer = target.wire.send(call).await?;
     let published: Published =
         document(&answer.body).map_err(|error| error.with_outcome(Outcome::Unknown))?;
     Ok(target.describe(to, source.size, published.etag, content_type.map(String::as_str)).await)

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::{
     connect::header_text,
     list::document,
-    publish::Target,
+    publish::{Target, conditioned},
     wire::Call,
     xml::{self, Begun, Published},
 };
@@ -84,7 +84,7 @@ impl Multipart {
             .body(vec![xml::completion(&self.etags).into()]);
         // Completing again what is complete answers the same, unless a condition has come to be met by it.
         let call = if options.mode == WriteMode::Replace { call.repeatable() } else { call };
-        let completed = self.target.wire.send(self.target.conditioned(call, &options.mode)?).await;
+        let completed = self.target.wire.send(conditioned(call, &options.mode)?).await;
         match completed {
             Ok(answer) => {
                 self.ended();

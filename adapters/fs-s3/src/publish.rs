@@ -53,15 +53,6 @@ impl Target {
         if self.abilities.parts { LARGEST_OBJECT } else { self.part_size }
     }
 
-    /// The call, to succeed only as the mode demands.
-    pub(crate) fn conditioned(&self, call: Call, mode: &WriteMode) -> Result<Call> {
-        match mode {
-            WriteMode::Replace => Ok(call),
-            WriteMode::Create => call.header(header::IF_NONE_MATCH, "*"),
-            WriteMode::Match(etag) => call.header(header::IF_MATCH, &quoted(etag)),
-        }
-    }
-
     /// What is known about an object. Missing: [`NotFound`](persistent_fs::ErrorKind::NotFound), if the bucket is
     /// there.
     pub(crate) async fn head(&self, key: &Key) -> Result<Meta> {
@@ -115,6 +106,15 @@ impl Target {
     }
 }
 
+/// The call, to succeed only as the mode demands.
+pub(crate) fn conditioned(call: Call, mode: &WriteMode) -> Result<Call> {
+    match mode {
+        WriteMode::Replace => Ok(call),
+        WriteMode::Create => call.header(header::IF_NONE_MATCH, "*"),
+        WriteMode::Match(etag) => call.header(header::IF_MATCH, &quoted(etag)),
+    }
+}
+
 /// Writes a body in one request.
 pub(crate) async fn publish(target: &Target, key: &Key, options: &WriteOptions, body: Bytes) -> Result<Meta> {
     let size = body.len() as u64;
@@ -127,7 +127,7 @@ pub(crate) async fn publish(target: &Target, key: &Key, options: &WriteOptions, 
         call = call.header(HeaderName::from_static("x-amz-checksum-sha256"), &STANDARD.encode(sha256))?;
     }
     let call = if options.mode == WriteMode::Replace { call.repeatable() } else { call };
-    let answer = target.wire.send(target.conditioned(call, &options.mode)?).await?;
+    let answer = target.wire.send(conditioned(call, &options.mode)?).await?;
     let etag = header_text(&answer.headers, header::ETAG).unwrap_or_default().to_owned();
     Ok(target.describe(key, size, etag, options.content_type.as_deref()).await)
 }
