@@ -30,7 +30,7 @@ async fn a_large_object_passes_through_in_parts() {
     let (mut server, config) = server_elsewhere();
     let files = Files::new(S3::open(config).await.expect("a store"));
     let key = Key::parse("large").expect("a key");
-    let piece = Bytes::from_iter((0..PIECE).map(|n| u8::try_from(n % 251).expect("a byte")));
+    let piece: Bytes = (0..PIECE).map(|n| u8::try_from(n % 251).expect("a byte")).collect();
 
     let before = ALLOCATOR.current_usage();
     ALLOCATOR.reset_peak_usage();

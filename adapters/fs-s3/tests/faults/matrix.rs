@@ -97,6 +97,9 @@ async fn every_fault(operation: Operation) {
             for (from_then_on, when) in
                 [(false, When::any().after(step)), (true, When::any().after(step).always())]
             {
+                if from_then_on && !lasts(operation, name) {
+                    continue;
+                }
                 let told = format!("{operation:?}, {name} at {request}, from then on: {from_then_on}");
                 let (fault, found) = (fault.clone(), found.clone());
                 cases.push(Box::pin(

@@ -97,7 +97,7 @@ impl Operation {
                 _ => {}
             }
         } else {
-            let (old, new) = (self.old(), self.new());
+            let (old, new) = (self.before(), self.wanted());
             let raw = bench.raw(NAME);
             let (is_old, is_new) = (raw == old, raw == new);
             let length = raw.map(|raw| raw.len());
@@ -124,15 +124,15 @@ impl Operation {
         matches!(self, Self::Put(Mode::Create) | Self::Upload(Mode::Create) | Self::Copy(Mode::Create))
     }
 
-    fn old(self) -> Option<Bytes> {
+    fn before(self) -> Option<Bytes> {
         (!self.creates()).then(old_body)
     }
 
-    fn new(self) -> Option<Bytes> {
+    fn wanted(self) -> Option<Bytes> {
         match self {
             Self::Put(_) | Self::Upload(_) | Self::Copy(_) => Some(self.new_body()),
             Self::Delete => None,
-            _ => self.old(),
+            _ => self.before(),
         }
     }
 
