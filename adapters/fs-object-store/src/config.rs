@@ -1,6 +1,6 @@
 //! What has to be known about a store before it can be wrapped.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use object_store::ObjectStore;
 use persistent_fs::{Capabilities, Clock, PutLinks};
@@ -8,7 +8,7 @@ use persistent_fs::{Capabilities, Clock, PutLinks};
 /// Any [`ObjectStore`] as a [`Backend`](persistent_fs::Backend). Cheap to clone; clones are the same store.
 ///
 /// See the [top of this crate](crate) for what to declare of which store.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<dyn ObjectStore>,
     pub(crate) capabilities: Capabilities,
@@ -23,6 +23,14 @@ pub(crate) struct Options {
     pub(crate) sorted_here: bool,
     pub(crate) untyped: Option<String>,
     pub(crate) clock: Clock,
+}
+
+/// By the name that the inner store gives itself: what it shows beyond that may be the objects.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (inner, capabilities) = (self.inner.to_string(), &self.capabilities);
+        f.debug_struct("Store").field("inner", &inner).field("capabilities", capabilities).finish_non_exhaustive()
+    }
 }
 
 impl Store {

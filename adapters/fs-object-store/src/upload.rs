@@ -1,6 +1,6 @@
 //! An object on its way in: one request if it is small, parts if it is not.
 
-use std::mem;
+use std::{fmt, mem};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,22 +21,26 @@ const MAX_PARTS: u64 = 10_000;
 /// Parts keep their size for so many, then double it: 1000 parts each of 8, 16, ... 4096 MiB are 8 TiB.
 const PARTS_OF_A_SIZE: usize = 1000;
 
-#[derive(Debug)]
 pub(crate) struct StoreUpload {
     target: Target,
     /// `None` once a write has failed or was dropped.
     state: Option<State>,
 }
 
+/// Without what waits to be sent.
+impl fmt::Debug for StoreUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreUpload").field("key", &self.target.key).finish_non_exhaustive()
+    }
+}
+
 /// Where the object goes, and how.
-#[derive(Debug)]
 struct Target {
     store: Store,
     key: Key,
     options: WriteOptions,
 }
 
-#[derive(Debug)]
 struct State {
     tally: Tally,
     buffer: Buffer,
@@ -44,14 +48,13 @@ struct State {
 }
 
 /// Pieces that wait to become a part, as they came.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Buffer {
     pieces: Vec<Bytes>,
     length: usize,
 }
 
 /// Parts under way. Dropping it gives the upload up, in a task of its own.
-#[derive(Debug)]
 struct Parts {
     upload: Option<Box<dyn MultipartUpload>>,
     begun: usize,

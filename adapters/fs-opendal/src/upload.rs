@@ -1,5 +1,7 @@
 //! An object on its way in: one request if it is small, parts if it is not.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use opendal::{Buffer, Writer};
@@ -14,22 +16,26 @@ use crate::{
 /// As many as S3 takes, and the others that have a limit.
 const MAX_PARTS: u64 = 10_000;
 
-#[derive(Debug)]
 pub(crate) struct StoreUpload {
     target: Target,
     /// `None` once a write has failed or was dropped.
     state: Option<State>,
 }
 
+/// Without what waits to be sent.
+impl fmt::Debug for StoreUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreUpload").field("key", &self.target.key).finish_non_exhaustive()
+    }
+}
+
 /// Where the object goes, and how.
-#[derive(Debug)]
 struct Target {
     store: Store,
     key: Key,
     options: WriteOptions,
 }
 
-#[derive(Debug)]
 struct State {
     tally: Tally,
     /// What waits for the first part to be full, or for the end. A copy, so that nobody's pieces are held.
@@ -164,12 +170,6 @@ impl Parts {
     async fn abort(mut self) -> Result<()> {
         let Some(mut writer) = self.0.take() else { return Ok(()) };
         writer.abort().await.map_err(translating(Call::Stage))
-    }
-}
-
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Parts").field(&self.0.is_some()).finish()
     }
 }
 
