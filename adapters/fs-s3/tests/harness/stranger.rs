@@ -45,7 +45,9 @@ pub(crate) async fn send(request: Request<ByteStream>, late: Duration) -> Respon
         return Response::builder().status(400).body(Bytes::new()).expect("an answer");
     }
     // Both at once: a server may answer, and close, long before the body ends.
-    let sending = tokio::spawn(send_body(writer, body, chunked));
+    let promised =
+        parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let sending = tokio::spawn(send_body(writer, body, promised, chunked));
     let mut answer = Vec::new();
     let with_body = parts.method != http::Method::HEAD;
     while parsed(&answer, with_body, false).is_none() {
@@ -60,9 +62,16 @@ pub(crate) async fn send(request: Request<ByteStream>, late: Duration) -> Respon
 }
 
 /// Sends what there is of the body, and then nothing more.
-async fn send_body(mut writer: OwnedWriteHalf, mut body: ByteStream, chunked: bool) -> std::io::Result<()> {
+async fn send_body(
+    mut writer: OwnedWriteHalf,
+    mut body: ByteStream,
+    promised: Option<usize>,
+    chunked: bool,
+) -> std::io::Result<()> {
+    let mut sent = 0;
     while let Some(piece) = body.next().await {
         let Ok(piece) = piece else { return writer.shutdown().await };
+        sent += piece.len();
         if chunked && !piece.is_empty() {
             writer.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
         }
@@ -73,6 +82,9 @@ async fn send_body(mut writer: OwnedWriteHalf, mut body: ByteStream, chunked: bo
     }
     if chunked {
         writer.write_all(b"0\r\n\r\n").await?;
+    }
+    if promised.is_some_and(|promised| sent < promised) {
+        return writer.shutdown().await;
     }
     // Kept open for the answer: some servers take a closed half for a client that is gone.
     std::future::pending().await
