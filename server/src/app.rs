@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dbconn::Pool;
 use mailer::Mailer;
 use persistent_fs::Files;
-use persistent_fs::links::LinkVerifier;
+use persistent_fs::links::LinkSigner;
 use url::Url;
 
 use crate::clock::Clock;
@@ -24,8 +24,9 @@ pub struct App {
     pub db: Pool,
     /// Attachments and key files.
     pub files: Files,
-    /// Checks links to our own `/blob/`; absent where the file store serves its links itself.
-    pub links: Option<LinkVerifier>,
+    /// Signs and checks links to our own `/blob/`. All uploads go there, because clients want a 201 for an answer;
+    /// downloads only where the file store serves none itself.
+    pub links: LinkSigner,
     /// Outgoing mail; absent when mail is off.
     pub mailer: Option<Mailer>,
     /// The time.

@@ -1,19 +1,15 @@
 //! Where the parts are put together: the only file that names adapters. A new one is one line here.
 
-use std::future::ready;
 use std::sync::Arc;
 
 use dbconn::{Pool, PoolOptions};
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use mailer::{Mailer, Renderer};
-use persistent_fs::links::{KeyRing, LinkKey, LinkSigner, LinkVerifier};
-use persistent_fs::{Files, UrlOptions};
-use url::Url;
+use persistent_fs::Files;
+use persistent_fs::links::{KeyRing, LinkKey, LinkSigner};
 
 use crate::app::{App, AppState, Settings};
 use crate::clock::Clock;
-use crate::config::{Config, Schemes};
+use crate::config::{Config, Schemes, cloud_variables};
 use crate::jobs::Jobs;
 use crate::key_files;
 use crate::password::PasswordHasher;
@@ -48,16 +44,13 @@ fn databases() -> dbconn::Registry {
         .with("sqlite", db_url::open_sqlite)
 }
 
-/// File stores by URL. Those that cannot sign links of their own are given ours, if there are any.
-///
-/// `memory` is what a `memory:` URL names, so that it can be opened more than once.
-fn stores(memory: &fs_memory::Memory, links: Option<&LinkSigner>) -> persistent_fs::Registry {
-    let memory = memory.clone();
-    let open_memory =
-        move |url: Url| ready(UrlOptions::of(&url).and_then(UrlOptions::finish).map(|()| memory.clone()));
+/// File stores by URL.
+fn stores() -> persistent_fs::Registry {
+    let environment = fs_s3::Environment::from_vars(cloud_variables());
     persistent_fs::Registry::new()
-        .with("file", linked(fs_local::open, links, fs_local::Local::with_links))
-        .with("memory", linked(open_memory, links, fs_memory::Memory::with_links))
+        .with("file", fs_local::open)
+        .with("memory", fs_memory::open)
+        .with("s3", move |url| fs_s3::open_with(url, environment.clone()))
 }
 
 /// Ways for mail by URL.
@@ -72,7 +65,7 @@ fn mails() -> mailer::Registry {
 pub fn schemes() -> Schemes {
     Schemes {
         database: databases().schemes().map(str::to_owned).collect(),
-        files: stores(&fs_memory::Memory::new(), None).schemes().map(str::to_owned).collect(),
+        files: stores().schemes().map(str::to_owned).collect(),
         mail: mails().schemes().map(str::to_owned).collect(),
     }
 }
@@ -108,25 +101,19 @@ pub async fn app(
     }))
 }
 
-/// The file store, and what its key files are for: tokens, and links if the store has none of its own.
+/// The file store, and what its key files are for: tokens and links.
 async fn files(
     config: &Config,
     settings: &Settings,
     clock: &Clock,
     rng: &Rng,
-) -> Result<(Files, Tokens, Option<LinkVerifier>), Error> {
-    let memory = fs_memory::Memory::new();
-    let store = stores(&memory, None).open(config.files.expose()).await?;
+) -> Result<(Files, Tokens, LinkSigner), Error> {
+    let store = stores().open(config.files.expose()).await?;
     let seed = key_files::load_or_create(&store, "access-token.ed25519", rng).await?;
     let tokens = Tokens::new(&seed, settings.base())?;
-    if store.capabilities().get_links {
-        return Ok((store, tokens, None));
-    }
     let secret = key_files::load_or_create(&store, "links.hmac", rng).await?;
     let signer = link_signer(&secret, settings, clock)?;
-    let verifier = signer.verifier();
-    let store = stores(&memory, Some(&signer)).open(config.files.expose()).await?;
-    Ok((store, tokens, Some(verifier)))
+    Ok((store, tokens, signer))
 }
 
 fn link_signer(secret: &[u8; 32], settings: &Settings, clock: &Clock) -> Result<LinkSigner, Error> {
@@ -146,31 +133,6 @@ fn mailer(config: &Config, clock: &Clock, rng: &Rng) -> Result<Option<Mailer>, E
         mailer::Entropy::new(move || rng.bytes()),
     );
     Ok(Some(Mailer::new(mails().open(url.expose())?, renderer)))
-}
-
-/// The same opener, whose store mints links with `signer`.
-fn linked<B, F, R>(
-    open: F,
-    signer: Option<&LinkSigner>,
-    with_links: fn(B, LinkSigner) -> B,
-) -> impl Fn(Url) -> BoxFuture<'static, persistent_fs::Result<B>> + Send + Sync + 'static
-where
-    B: persistent_fs::Backend,
-    F: Fn(Url) -> R + Send + Sync + 'static,
-    R: Future<Output = persistent_fs::Result<B>> + Send + 'static,
-{
-    let signer = signer.cloned();
-    move |url| {
-        let (opening, signer) = (open(url), signer.clone());
-        async move {
-            let store = opening.await?;
-            Ok(match signer {
-                Some(signer) => with_links(store, signer),
-                None => store,
-            })
-        }
-        .boxed()
-    }
 }
 
 /// Our clock, as `dbconn` wants it.

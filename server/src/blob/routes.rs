@@ -42,13 +42,13 @@ fn cors() -> CorsLayer {
 /// Reads or writes the file. What clients of other makers see, they get from here: 201 for an upload, which is the one
 /// status that JavaScript clients take, and their own shape of errors.
 async fn answer(State(app): State<AppState>, request: Request) -> Result<Response, Error> {
-    let verifier = app.links.as_ref().ok_or(Error::NotFound)?;
+    let verifier = app.links.verifier();
     if is_list_of_blocks(&request) {
-        return end_of_blocks(verifier, &request, app.clock.system_time());
+        return end_of_blocks(&verifier, &request, app.clock.system_time());
     }
     let clock = app.clock.clone();
     let clock = Clock::new(move || clock.system_time());
-    let server = LinkServer::new(app.files.clone(), verifier.clone(), clock);
+    let server = LinkServer::new(app.files.clone(), verifier, clock);
     let response = server.answer(request.map(Body::into_data_stream)).await;
     if let Some(error) = failure(&response) {
         return Err(error);

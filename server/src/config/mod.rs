@@ -118,6 +118,15 @@ pub fn read(matches: &ArgMatches, schemes: &Schemes) -> Result<Explained, Vec<Pr
     }
 }
 
+/// What clouds put into the environment of a program: who it is, and where. For adapters that are given it by
+/// `assemble`.
+pub fn cloud_variables() -> Vec<(String, String)> {
+    let named = |name: &str| name.starts_with("AWS_");
+    let texts = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    texts.filter(|(name, _)| named(name)).collect()
+}
+
 /// The master password in the environment, for scripts.
 pub fn password_variable() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]

@@ -44,7 +44,7 @@ async fn announce(
     Json(body): Json<UploadRequest>,
 ) -> Result<Json<UploadResponse>, Error> {
     let (attachment, view) = service::announce(&app, &caller.user, cipher, body).await?;
-    answer(&app, attachment, view).await
+    answer(&app, attachment, view)
 }
 
 /// A new ticket for an upload that has not begun in time.
@@ -63,11 +63,11 @@ async fn renew(
         })
         .await?;
     let (attachment, view) = found.ok_or(Error::NotFound)?;
-    answer(&app, attachment, view).await
+    answer(&app, attachment, view)
 }
 
-async fn answer(app: &AppState, attachment: Attachment, view: View) -> Result<Json<UploadResponse>, Error> {
-    let ticket = service::ticket(app, &attachment).await?;
+fn answer(app: &AppState, attachment: Attachment, view: View) -> Result<Json<UploadResponse>, Error> {
+    let ticket = service::ticket(app, &attachment)?;
     Ok(Json(UploadResponse {
         attachment_id: attachment.id,
         url: ticket.url,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dbconn::Conn;
 use futures_util::{Stream, StreamExt, stream};
 use persistent_fs::links::LinkRequest;
-use persistent_fs::{Key, PutLinks, WriteOptions};
+use persistent_fs::{Key, WriteOptions};
 
 use super::model::{Attachment, MAX_SIZE, check_size};
 use super::store;
@@ -79,9 +79,8 @@ async fn add(app: &App, user: &User, attachment: &Attachment) -> Result<View, Er
 }
 
 /// Where the client is to send an announced file.
-pub async fn ticket(app: &App, attachment: &Attachment) -> Result<Ticket, Error> {
-    let signed = app.files.capabilities().put_links == PutLinks::Exact;
-    if app.settings.uploads == Uploads::Multipart || !signed {
+pub fn ticket(app: &App, attachment: &Attachment) -> Result<Ticket, Error> {
+    if app.settings.uploads == Uploads::Multipart {
         let url = format!("/ciphers/{}/attachment/{}", attachment.cipher_id, attachment.id);
         return Ok(Ticket { kind: 0, url });
     }
@@ -92,7 +91,7 @@ pub async fn ticket(app: &App, attachment: &Attachment) -> Result<Ticket, Error>
         content_type: None,
         create_only: false,
     };
-    let link = app.files.link(&key(attachment)?, request).await?;
+    let link = app.links.mint(&key(attachment)?, &request)?;
     let mut url = link.url;
     // Clients read these two, and send the first back as a header; they have no part in the signature.
     url.query_pairs_mut()
@@ -183,7 +182,13 @@ pub async fn uploaded(app: &AppState, key: &Key, id: &AttachmentId, size: u64) -
 
 /// A link to the file, good for some minutes, that needs no further proof.
 pub async fn download_link(app: &App, attachment: &Attachment) -> Result<String, Error> {
-    Ok(app.files.link(&key(attachment)?, LinkRequest::get(DOWNLOAD_LIFE)).await?.url.into())
+    let (key, request) = (key(attachment)?, LinkRequest::get(DOWNLOAD_LIFE));
+    let link = if app.files.capabilities().get_links {
+        app.files.link(&key, request).await?
+    } else {
+        app.links.mint(&key, &request)?
+    };
+    Ok(link.url.into())
 }
 
 /// Removes an attachment of the user and answers the item without it.

@@ -42,11 +42,14 @@ pub(crate) struct Choice {
     pub(crate) signups: Signups,
     /// How attachments are uploaded.
     pub(crate) uploads: Uploads,
+    /// Where files are kept.
+    pub(crate) files: Files,
 }
 
 impl Default for Choice {
     fn default() -> Self {
-        Self { mail: true, signups: Signups::Open, uploads: Uploads::Ticket }
+        let files = Files::new(fs_memory::Memory::new());
+        Self { mail: true, signups: Signups::Open, uploads: Uploads::Ticket, files }
     }
 }
 
@@ -79,15 +82,14 @@ impl TestApp {
             uploads: choice.uploads,
         };
         let signer = signer(&settings, &clock);
-        let links = Some(signer.verifier());
-        let files = Files::new(fs_memory::Memory::new().with_links(signer));
+        let files = choice.files;
         let (backend, inbox) = mail_memory::Memory::new();
         let mailer = choice.mail.then(|| Mailer::new(backend, renderer(&clock, &rng)));
         let cheapest = argon2::Params::new(8, 1, 1, None).unwrap();
         let state = Arc::new(App {
             db,
             files: files.clone(),
-            links,
+            links: signer,
             mailer,
             tokens: Tokens::new(&[9; 32], settings.base()).unwrap(),
             passwords: PasswordHasher::with_params(cheapest, &rng),

@@ -3,6 +3,7 @@
 mod attachments;
 mod blobs;
 mod bodies;
+mod buckets;
 mod bulk;
 mod ciphers;
 mod folders;
