@@ -80,3 +80,23 @@ fn the_cases_can_be_listed_without_running_any() {
     let listed = String::from_utf8(output.stdout).expect("names");
     assert_eq!(listed.lines().count(), conformance_tests::files::cases().len());
 }
+
+/// On a server that checks every signature. The bucket is empty afterwards, as it was before.
+#[cfg(feature = "s3-server")]
+#[test]
+fn a_bucket_is_tested_and_left_as_it_was() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = runtime.block_on(conformance_tests::s3_server::S3Server::start()).expect("a server");
+    let account = server.account();
+    let url = format!(
+        "s3://{}/some/prefix?endpoint={}&allow_http=true&access_key_id={}&secret_access_key={}",
+        account.bucket,
+        account.endpoint,
+        account.access_key,
+        account.secret_key,
+    );
+    let output = conformance(&["files", &url, "--small", "--only", "round_trip"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(!text(&output).contains(&account.secret_key));
+    assert_eq!(server.raw_entries(), [""; 0]);
+}

@@ -28,6 +28,8 @@ const PIECE: usize = 256 * 1024;
 /// [`Denied`](ErrorKind::Denied), [`Unauthenticated`](ErrorKind::Unauthenticated), [`Throttled`](ErrorKind::Throttled),
 /// [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout) or [`Other`](ErrorKind::Other).
 ///
+/// What `Debug` says of a backend or an upload ends up in logs: it shows no secret and no part of a body.
+///
 /// A layer forwards *every* method, the provided ones too, or what the inner backend does better is lost.
 #[async_trait]
 pub trait Backend: Debug + Send + Sync + 'static {
@@ -158,7 +160,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     ///
     /// Objects are never touched. An upload that is still running in any process is spared where the backend can tell,
     /// so choose a time that no upload takes. May be repeated, and dropped at any moment.
-    /// A backend that leaves nothing behind answers with zeroes.
+    /// A backend that leaves nothing behind answers with zeroes. One that cannot find what it left, as on a server that
+    /// does not list it: [`ErrorKind::Unsupported`].
     async fn sweep(&self, older_than: Duration) -> Result<Swept> {
         let _nothing_is_left_behind = older_than;
         Ok(Swept::default())
@@ -184,6 +187,8 @@ pub trait Upload: Debug + Send {
     ///
     /// The body is checked first against the declared size and SHA-256 ([`ErrorKind::Integrity`]), then the key
     /// against what is there ([`ErrorKind::AlreadyExists`], [`ErrorKind::Precondition`], [`ErrorKind::InvalidKey`]).
+    /// The answer describes the object as [`head`](Backend::head) does, but for [`Meta::modified`], which may differ by
+    /// seconds.
     /// With [`WriteMode::Create`](crate::WriteMode::Create) exactly one of any number of racing uploads succeeds.
     /// After an error the outcome tells whether the object was published; where it was not, nothing is left behind.
     /// If the future is dropped, the old object stands or the new one, in full.

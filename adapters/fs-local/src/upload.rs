@@ -1,6 +1,6 @@
 //! Bodies on their way in.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -22,7 +22,6 @@ pub(crate) struct Target {
     pub(crate) durable: bool,
 }
 
-#[derive(Debug)]
 pub(crate) struct LocalUpload {
     target: Target,
     key: Key,
@@ -37,6 +36,13 @@ pub(crate) struct LocalUpload {
 struct Begun {
     staged: Staged,
     tally: Tally,
+}
+
+/// Without what has been collected.
+impl fmt::Debug for LocalUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalUpload").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 impl Begun {

@@ -1,21 +1,28 @@
 //! The objects of a store, and the rules for putting one among the others.
 
-use std::{collections::BTreeMap, ops::Bound, time::SystemTime};
+use std::{collections::BTreeMap, fmt, ops::Bound, time::SystemTime};
 
 use bytes::Bytes;
 use persistent_fs::{ETag, Error, ErrorKind, Key, Meta, Prefix, Result, WriteOptions};
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct State {
     objects: BTreeMap<Key, Object>,
     /// Counts publications; so no two versions of anything share an entity tag.
     version: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Object {
     pub(crate) meta: Meta,
     pub(crate) body: Bytes,
+}
+
+/// Without the bodies.
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("objects", &self.objects.len()).finish_non_exhaustive()
+    }
 }
 
 impl State {

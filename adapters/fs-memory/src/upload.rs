@@ -1,18 +1,26 @@
 //! An object on its way in.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use persistent_fs::{Error, ErrorKind, Key, Meta, Result, Tally, Upload, WriteOptions};
 
 use crate::Memory;
 
-#[derive(Debug)]
 pub(crate) struct MemoryUpload {
     store: Memory,
     key: Key,
     options: WriteOptions,
     /// `None` once a write has failed.
     body: Option<(BytesMut, Tally)>,
+}
+
+/// Without the body.
+impl fmt::Debug for MemoryUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryUpload").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 impl MemoryUpload {

@@ -21,6 +21,7 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         a_sweep_spares_objects_and_uploads_under_way,
         a_broken_backend_says_so_and_claims_nothing,
         a_listing_ends_after_its_error,
+        no_debug_text_shows_a_body,
     ]
 }
 
@@ -164,6 +165,22 @@ async fn a_listing_ends_after_its_error(harness: &dyn Harness) -> Checked {
         let mut listing = broken.list(&prefix, None);
         assert!(listing.next().await.expect("an item").is_err());
         assert!(listing.next().await.is_none(), "it goes on after its error");
+    }
+    Ok(())
+}
+
+/// `Debug` ends up in logs, and shows no part of a body: neither of an object nor of one on its way in.
+async fn no_debug_text_shows_a_body(harness: &dyn Harness) -> Checked {
+    let bench = Bench::open(harness).await?;
+    let body = "hidden in the body";
+    bench.put("a", body).await;
+    let mut upload = bench.files.writer(&key("b"), WriteOptions::default()).await.expect("an upload");
+    upload.write(body.into()).await.expect("written");
+    let told = format!("{:?} {upload:?}", bench.files);
+    upload.abort().await.expect("aborted");
+    // As text, and as the list of numbers that a vector shows.
+    for shown in ["hidden in", "104, 105, 100, 100, 101, 110"] {
+        assert!(!told.contains(shown), "{told}");
     }
     Ok(())
 }

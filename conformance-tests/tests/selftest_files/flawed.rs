@@ -204,6 +204,9 @@ impl Backend for Flawed {
     }
 
     async fn put(&self, key: &Key, body: Bytes, options: WriteOptions) -> Result<Meta> {
+        if self.flaw == Flaw::DebugShowsTheBody {
+            hold(&self.notes.litter).push(String::from_utf8_lossy(&body).into_owned());
+        }
         let written = flawed_writes::put(self, &self.key(key), body.clone(), options).await;
         let written = written.map_err(|error| match self.flaw {
             Flaw::ErrorHoldsTheBody => {
