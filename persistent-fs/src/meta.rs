@@ -33,6 +33,10 @@ pub struct Meta {
     pub size: u64,
     /// When it was written, by the backend's clock and as exactly as it keeps it. As long as that clock is not put back,
     /// what is written later is not dated earlier. For people and for aging; it does not tell versions apart.
+    ///
+    /// The answer to a write may date the object by what is known when the write ends, such as the date of a server's
+    /// answer. It may then differ by seconds from what [`head`](crate::Backend::head), [`read`](crate::Backend::read)
+    /// and [`list`](crate::Backend::list) say, which agree with each other.
     pub modified: SystemTime,
     /// Its version, where [`Capabilities::etag`](crate::Capabilities::etag) is declared.
     pub etag: Option<ETag>,

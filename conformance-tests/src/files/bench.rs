@@ -1,6 +1,6 @@
 //! What the cases have in common: a store at hand, and short words for what they do and demand.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{fmt::Debug, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
@@ -39,6 +39,11 @@ impl Bench {
     /// Writes and demands success.
     pub(super) async fn put(&self, name: &str, body: impl Into<Bytes>) -> Meta {
         self.files.put(&key(name), body.into(), WriteOptions::default().atomic()).await.expect(name)
+    }
+
+    /// Describes an object that must be there.
+    pub(super) async fn head(&self, name: &str) -> Meta {
+        self.files.head(&key(name)).await.expect(name)
     }
 
     /// Writes many small objects, a few at a time.
@@ -93,6 +98,12 @@ pub(super) fn key(text: &str) -> Key {
 
 pub(super) fn prefix(text: &str) -> Prefix {
     Prefix::parse(text).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+}
+
+/// The description without its time, which the answer to a write may tell by seconds otherwise than head, read and list.
+pub(super) fn but_for_time(mut meta: Meta) -> Meta {
+    meta.modified = SystemTime::UNIX_EPOCH;
+    meta
 }
 
 /// Demands an error of this kind, that changed nothing, and returns it.

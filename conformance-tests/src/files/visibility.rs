@@ -1,6 +1,7 @@
 //! All or nothing: an object is visible in full or not at all, to every reader, at every moment.
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     Harness,
-    bench::{Bench, collect, first, key, noise, prefix, refused},
+    bench::{Bench, but_for_time, collect, first, key, noise, prefix, refused},
 };
 use crate::{Case, Checked, cases};
 
@@ -230,10 +231,11 @@ async fn readers_during_replaces_see_whole_versions_only(harness: &dyn Harness) 
     Ok(())
 }
 
-/// Head, read and list describe one version each: during replaces too, what they say is what some write returned.
+/// Head, read and list describe one version each: during replaces too, what they say is what some write returned, and
+/// of one version they all tell the same time.
 async fn every_description_is_one_that_a_write_returned(harness: &dyn Harness) -> Checked {
     let bench = Bench::open(harness).await?;
-    let mut written = vec![bench.put("a/b", "0").await];
+    let mut written = vec![but_for_time(bench.put("a/b", "0").await)];
     let done = AtomicBool::new(false);
     let watch = async {
         let (mut seen, target) = (Vec::new(), key("a/b"));
@@ -248,13 +250,17 @@ async fn every_description_is_one_that_a_write_returned(harness: &dyn Harness) -
     };
     let replace = async {
         for round in 1..bench.scaled(200, 15) {
-            written.push(bench.put("a/b", vec![1; round * 7]).await);
+            written.push(but_for_time(bench.put("a/b", vec![1; round * 7]).await));
             tokio::task::yield_now().await;
         }
         done.store(true, Ordering::Relaxed);
     };
     let (seen, ()) = futures_util::join!(watch, replace);
+    // Each version has a length of its own.
+    let mut times = BTreeMap::new();
     for meta in seen {
+        assert_eq!(*times.entry(meta.size).or_insert(meta.modified), meta.modified, "two times: {meta:?}");
+        let meta = but_for_time(meta);
         assert!(written.contains(&meta), "a mixture of two versions: {meta:?}");
     }
     Ok(())
