@@ -90,10 +90,7 @@ fn a_bucket_is_tested_and_left_as_it_was() {
     let account = server.account();
     let url = format!(
         "s3://{}/some/prefix?endpoint={}&allow_http=true&access_key_id={}&secret_access_key={}",
-        account.bucket,
-        account.endpoint,
-        account.access_key,
-        account.secret_key,
+        account.bucket, account.endpoint, account.access_key, account.secret_key,
     );
     let output = conformance(&["files", &url, "--small", "--only", "round_trip"]);
     assert!(output.status.success(), "{}", text(&output));
