@@ -57,7 +57,7 @@ impl Abilities {
             Conditional::Probe | Conditional::Put => {
                 // The hasher's keys are random, which is all that a name of its own needs.
                 let unique = RandomState::new().hash_one(config.clock.now());
-                let name = format!("{prefix}{RESERVED}/probe-{unique:016x}");
+                let name = format!("{}{unique:016x}", probes(prefix));
                 let parts = config.conditional == Conditional::Probe;
                 let probe = Probe { wire, new_object, name };
                 let found = probe.run(parts).await;
@@ -66,6 +66,11 @@ impl Abilities {
             }
         }
     }
+}
+
+/// What the names of all probes begin with.
+pub(crate) fn probes(prefix: &str) -> String {
+    format!("{prefix}{RESERVED}/probe-")
 }
 
 impl Probe<'_> {

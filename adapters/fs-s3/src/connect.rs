@@ -7,7 +7,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::{HeaderMap, Method, header};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
 use object_store::{
     ClientOptions,
     client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService},
@@ -121,9 +122,17 @@ impl HttpService for Connector {
         let response = client.call(request).await.map_err(|error| carried(broken(&asked, &error)))?;
         if !response.status().is_success() {
             let (parts, body) = response.into_parts();
-            // An answer that breaks off still has its status.
-            let body = if asked.method == Method::HEAD { None } else { body.bytes().await.ok() };
-            return Err(carried(refusal(&asked, parts.status, &parts.headers, &body.unwrap_or_default())));
+            let body = if asked.method == Method::HEAD { Ok(Bytes::new()) } else { body.bytes().await };
+            let body = match body {
+                Ok(body) => body,
+                // Only the body tells whether it is the object that is missing, the upload or the bucket.
+                Err(error) if parts.status == StatusCode::NOT_FOUND => {
+                    return Err(carried(broken(&asked, &error)));
+                }
+                // An answer that breaks off still has its status.
+                Err(_) => Bytes::new(),
+            };
+            return Err(carried(refusal(&asked, parts.status, &parts.headers, &body)));
         }
         if !asked.may_hide_refusal {
             return Ok(response);

@@ -11,7 +11,7 @@ use persistent_fs::{
 
 use crate::{
     list::document,
-    publish::{Target, quoted},
+    publish::{Target, Told, quoted},
     read::read,
     upload::S3Upload,
     wire::{Call, PATH},
@@ -78,7 +78,8 @@ async fn by_the_server(
     let answer = target.wire.send(call).await?;
     let published: Published =
         document(&answer.body).map_err(|error| error.with_outcome(Outcome::Unknown))?;
-    Ok(target.describe(to, source.size, published.etag, content_type.map(String::as_str)).await)
+    let told = Told::in_document(&answer, &published);
+    Ok(target.describe(to, source.size, told, content_type.map(String::as_str)).await)
 }
 
 async fn through_here(target: &Arc<Target>, from: &Key, to: &Key, mut options: WriteOptions) -> Result<Meta> {

@@ -63,7 +63,7 @@ impl CredentialSource for Counting {
     async fn keys(&self) -> Result<Keys> {
         let mut count = self.0.lock().expect("not poisoned");
         *count += 1;
-        let expires_at = Some(self.1.now() + Duration::from_mins(60));
+        let expires_at = Some(self.1.now() + Duration::from_hours(1));
         Ok(Keys { expires_at, ..Keys::new(format!("id-{count}"), "secret") })
     }
 }

@@ -1,12 +1,9 @@
 //! Listings, and what they are good for: deleting by prefix.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, future, stream};
 use http::Method;
 use object_store::ObjectStore;
 use percent_encoding::percent_decode_str;
@@ -14,7 +11,7 @@ use persistent_fs::{Error, ErrorKind, Key, Meta, MetaStream, Outcome, Prefix, Re
 
 use crate::{
     error::retell,
-    publish::Target,
+    publish::{Target, whole_seconds},
     wire::Call,
     xml::{self, ListedObject, ObjectPage},
 };
@@ -31,14 +28,24 @@ enum Next {
 
 pub(crate) fn list(target: Arc<Target>, prefix: &Prefix, after: Option<&Key>) -> MetaStream {
     let prefix = format!("{}{prefix}", target.prefix, prefix = prefix.as_str());
-    let begin = Next::Behind(after.map(|key| target.name(key)).unwrap_or_default());
-    let pages = stream::try_unfold(begin, move |next| {
+    let behind = after.map(|key| target.name(key)).unwrap_or_default();
+    let found = find(Arc::clone(&target), prefix, behind);
+    found.try_filter_map(move |(name, listed)| future::ok(described(&target, &name, &listed))).boxed()
+}
+
+/// What the bucket holds with this prefix, beginning behind a name, which may be empty: by the names there.
+pub(crate) fn find(
+    target: Arc<Target>,
+    prefix: String,
+    behind: String,
+) -> impl Stream<Item = Result<(String, ListedObject)>> {
+    let pages = stream::try_unfold(Next::Behind(behind), move |next| {
         let (target, prefix) = (Arc::clone(&target), prefix.clone());
         async move {
             let call = Call::new(Method::GET, "")
                 .query("list-type", "2")
                 .query("encoding-type", "url")
-                .query("prefix", prefix);
+                .query("prefix", prefix.as_str());
             let call = match next {
                 Next::End => return Ok(None),
                 Next::Behind(name) if name.is_empty() => call,
@@ -52,11 +59,15 @@ pub(crate) fn list(target: Arc<Target>, prefix: &Prefix, after: Option<&Key>) ->
                 _ => Next::End,
             };
             let encoded = page.encoding_type.is_some();
-            let objects = page.contents.into_iter().filter_map(|listed| described(&target, &listed, encoded));
-            Ok(Some((stream::iter(objects.map(Ok).collect::<Vec<_>>()), next)))
+            let found = page.contents.into_iter().filter_map(move |listed| {
+                // Servers that take the prefix for less than it is may list more than was asked for.
+                let name = name_of(&listed.key, encoded).filter(|name| name.starts_with(&prefix))?;
+                Some(Ok((name, listed)))
+            });
+            Ok(Some((stream::iter(found), next)))
         }
     });
-    pages.try_flatten().boxed()
+    pages.try_flatten()
 }
 
 /// Removes what the listing finds, a thousand by a request.
@@ -104,16 +115,9 @@ pub(crate) fn name_of(listed: &str, encoded: bool) -> Option<String> {
 }
 
 /// The object, unless it is none of ours: a name that is no key, such as a console's empty object for a folder.
-fn described(target: &Target, listed: &ListedObject, encoded: bool) -> Option<Meta> {
-    let name = name_of(&listed.key, encoded)?;
+fn described(target: &Target, name: &str, listed: &ListedObject) -> Option<Meta> {
     let key = Key::parse(name.strip_prefix(&target.prefix)?).ok()?;
     let mut meta = Meta::new(key, listed.size, whole_seconds(listed.last_modified.into()));
     meta.etag = listed.etag.as_deref().and_then(fs_object_store::to_etag);
     Some(meta)
-}
-
-/// A HEAD tells whole seconds, and the two shall not differ.
-fn whole_seconds(time: SystemTime) -> SystemTime {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }

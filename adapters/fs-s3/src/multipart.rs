@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::{
     connect::header_text,
     list::document,
-    publish::{Target, conditioned},
+    publish::{Target, Told, conditioned},
     wire::Call,
     xml::{self, Begun, Published},
 };
@@ -72,9 +72,9 @@ impl Multipart {
         Ok(())
     }
 
-    /// Makes an object of the parts, under the conditions of the options, and returns its version. Where that fails,
-    /// the parts are given up.
-    pub(crate) async fn complete(mut self, options: &WriteOptions) -> Result<String> {
+    /// Makes an object of the parts, under the conditions of the options, and returns what is told of it. Where that
+    /// fails, the parts are given up.
+    pub(crate) async fn complete(mut self, options: &WriteOptions) -> Result<Told> {
         while !self.under_way.is_empty() {
             self.arrival().await?;
         }
@@ -90,7 +90,7 @@ impl Multipart {
                 self.ended();
                 let published: Published =
                     document(&answer.body).map_err(|error| error.with_outcome(Outcome::Unknown))?;
-                Ok(published.etag)
+                Ok(Told::in_document(&answer, &published))
             }
             Err(error) => {
                 drop(self.abort().await);

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -16,7 +17,8 @@ use crate::{
     connect::header_text,
     error::retell,
     parts::LARGEST_OBJECT,
-    wire::{Call, Wire},
+    wire::{Answer, Call, Wire},
+    xml::Published,
 };
 
 /// Everything that a store, its uploads and its copies share.
@@ -36,6 +38,28 @@ pub(crate) struct Target {
     pub(crate) clock: Clock,
     /// The uploads in parts of this process, which a sweep spares.
     pub(crate) open_uploads: Mutex<HashSet<String>>,
+}
+
+/// What the answer to a write tells of the object, as far as it tells it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) etag: Option<ETag>,
+    /// When the object was written, or else when that was answered.
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl Told {
+    /// By the headers.
+    pub(crate) fn in_headers(answer: &Answer) -> Self {
+        let etag = header_text(&answer.headers, header::ETAG).and_then(fs_object_store::to_etag);
+        Self { etag, at: answer.date() }
+    }
+
+    /// By the document, which of a copy tells the time as well.
+    pub(crate) fn in_document(answer: &Answer, document: &Published) -> Self {
+        let at = document.last_modified.map(|time| whole_seconds(time.into()));
+        Self { etag: fs_object_store::to_etag(&document.etag), at: at.or_else(|| answer.date()) }
+    }
 }
 
 impl Target {
@@ -82,27 +106,27 @@ impl Target {
         fs_object_store::to_path(&name)
     }
 
-    /// Describes an object that has just been written, as others see it.
+    /// Describes an object that has just been written, by the answer to the write.
     ///
-    /// The answer to a write does not tell its time. If asking for it fails, or somebody has replaced the object
-    /// already, the write stands all the same, and is described by what is known here.
+    /// Where that does not name the version, it is looked up. If the look fails, the write stands all the same, and is
+    /// described without it.
     pub(crate) async fn describe(
         &self,
         key: &Key,
         size: u64,
-        etag: String,
+        told: Told,
         content_type: Option<&str>,
     ) -> Meta {
-        let written = fs_object_store::to_etag(&etag);
-        match self.head(key).await {
-            Ok(seen) if written.is_none() || seen.etag == written => seen,
-            _ => {
-                let mut meta = Meta::new(key.clone(), size, self.clock.now());
-                meta.etag = written;
-                meta.content_type = content_type.map(str::to_owned);
-                meta
-            }
+        if told.etag.is_none()
+            && let Ok(seen) = self.head(key).await
+            && seen.size == size
+        {
+            return seen;
         }
+        let mut meta = Meta::new(key.clone(), size, told.at.unwrap_or_else(|| self.clock.now()));
+        meta.etag = told.etag;
+        meta.content_type = content_type.filter(|given| *given != UNTYPED).map(str::to_owned);
+        meta
     }
 }
 
@@ -128,8 +152,14 @@ pub(crate) async fn publish(target: &Target, key: &Key, options: &WriteOptions, 
     }
     let call = if options.mode == WriteMode::Replace { call.repeatable() } else { call };
     let answer = target.wire.send(conditioned(call, &options.mode)?).await?;
-    let etag = header_text(&answer.headers, header::ETAG).unwrap_or_default().to_owned();
-    Ok(target.describe(key, size, etag, options.content_type.as_deref()).await)
+    let told = Told::in_headers(&answer);
+    Ok(target.describe(key, size, told, options.content_type.as_deref()).await)
+}
+
+/// The headers of an answer tell whole seconds, and what a document tells shall not differ from that.
+pub(crate) fn whole_seconds(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
 /// The version as it stands in a header.

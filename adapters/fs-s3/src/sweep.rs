@@ -1,24 +1,32 @@
-//! Uploads that nobody ends any more.
+//! What nobody ends any more: uploads, and probes of the server.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use futures_util::TryStreamExt;
 use http::Method;
 use persistent_fs::{Error, Result, Swept};
 
 use crate::{
-    list::{document, name_of, whole_store},
+    abilities::probes,
+    list::{document, find, name_of, whole_store},
     multipart::{give_up, invisible},
     publish::Target,
     wire::Call,
     xml::{ListedUpload, PartPage, UploadPage},
 };
 
-/// Gives up every upload in parts that was begun below the prefix longer than this ago.
+/// Gives up every upload in parts that was begun below the prefix longer than this ago, and removes what a probe of
+/// that age wrote.
 ///
 /// A server that does not list uploads: `Unsupported`, since what they left is still there.
-pub(crate) async fn sweep(target: &std::sync::Arc<Target>, older_than: Duration) -> Result<Swept> {
+pub(crate) async fn sweep(target: &Arc<Target>, older_than: Duration) -> Result<Swept> {
     let mut swept = Swept::default();
     let Some(before) = target.clock.now().checked_sub(older_than) else { return Ok(swept) };
+    remove_probes(target, before).await?;
     let mut markers = None;
     loop {
         let mut call = Call::new(Method::GET, "")
@@ -35,7 +43,7 @@ pub(crate) async fn sweep(target: &std::sync::Arc<Target>, older_than: Duration)
             let Some(name) = name_of(&upload.key, encoded) else { continue };
             if is_abandoned(target, &name, &upload, before) {
                 swept.bytes += held(target, &name, &upload.upload_id).await?;
-                give_up(std::sync::Arc::clone(target), name, upload.upload_id).await?;
+                give_up(Arc::clone(target), name, upload.upload_id).await?;
                 swept.uploads += 1;
             }
         }
@@ -50,6 +58,20 @@ pub(crate) async fn sweep(target: &std::sync::Arc<Target>, older_than: Duration)
             _ => return Ok(swept),
         };
     }
+}
+
+/// Their names are no keys, so that none of them can be an object of the store.
+async fn remove_probes(target: &Arc<Target>, before: SystemTime) -> Result<()> {
+    let mut probes = pin!(find(Arc::clone(target), probes(&target.prefix), String::new()));
+    while let Some((name, probe)) = probes.try_next().await? {
+        if SystemTime::from(probe.last_modified) <= before {
+            match target.wire.send(Call::new(Method::DELETE, name).repeatable()).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Servers that take the prefix for a whole name may list more than was asked for.

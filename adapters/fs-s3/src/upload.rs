@@ -118,8 +118,8 @@ impl Begun {
             return publish(target, key, options, rest).await;
         };
         parts.send(rest, target.concurrency).await?;
-        let etag = parts.complete(options).await?;
-        Ok(target.describe(key, size, etag, options.content_type.as_deref()).await)
+        let told = parts.complete(options).await?;
+        Ok(target.describe(key, size, told, options.content_type.as_deref()).await)
     }
 }
 

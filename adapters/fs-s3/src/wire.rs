@@ -4,10 +4,14 @@
 //! well, and an error has to say what is known. So these requests are made here, of `object_store`'s parts: its
 //! signature, its providers of keys, its client.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use chrono::DateTime;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use object_store::{
     PutPayload,
     aws::AwsAuthorizer,
@@ -17,7 +21,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use persistent_fs::{Error, ErrorKind, Outcome, Result, Retry};
 use sha2::{Digest, Sha256};
 
-use crate::{credentials::Signing, error::unpack};
+use crate::{connect::header_text, credentials::Signing, error::unpack};
 
 /// What a signature wants encoded: all but letters, digits and `-._~`; in a path the slash stays.
 pub(crate) const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -92,6 +96,14 @@ impl Call {
     }
 }
 
+impl Answer {
+    /// When the server says that it answered.
+    pub(crate) fn date(&self) -> Option<SystemTime> {
+        let date = header_text(&self.headers, header::DATE)?;
+        DateTime::parse_from_rfc2822(date).ok().map(SystemTime::from)
+    }
+}
+
 impl Wire {
     /// Sends the request, and again if that is harmless and may help.
     ///
@@ -130,7 +142,7 @@ impl Wire {
         *request.uri_mut() = self.url(&call.name, &call.query).parse().map_err(|_| unspeakable())?;
         *request.headers_mut() = call.headers.clone();
         if call.method == Method::PUT || call.method == Method::POST {
-            request.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         let keys = self.signing.keys().await?;
         let mut hash = Sha256::new();

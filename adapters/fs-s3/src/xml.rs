@@ -84,6 +84,9 @@ pub(crate) struct Begun {
 pub(crate) struct Published {
     #[serde(rename = "ETag", default)]
     pub(crate) etag: String,
+    /// Of a copy.
+    #[serde(rename = "LastModified")]
+    pub(crate) last_modified: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 /// Reads a document, or says that it is none.

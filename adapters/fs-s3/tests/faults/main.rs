@@ -6,3 +6,4 @@ mod keys;
 mod matrix;
 mod network;
 mod operations;
+mod requests;

@@ -1,12 +1,12 @@
 //! Uploads in parts: what is on its way, what is held, and what is left.
 
-use std::{pin::pin, task::Poll};
+use std::{pin::pin, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use conformance_tests::s3_server::S3Server;
 use fs_s3::S3;
 use futures_util::poll;
-use persistent_fs::{Backend, ErrorKind, Key, WriteOptions};
+use persistent_fs::{Backend, ErrorKind, Key, Swept, WriteOptions};
 
 use crate::{
     harness,
@@ -102,13 +102,33 @@ async fn a_sweep_spares_the_uploads_of_this_process_and_gives_up_those_of_others
     let (ours, theirs) = (store(&server).await, store(&server).await);
     let mut upload = theirs.writer(&key("a"), WriteOptions::default()).await.expect("an upload");
     upload.write(body(2 * PART + 1).into()).await.expect("written");
-    let none = theirs.sweep(std::time::Duration::ZERO).await.expect("swept");
+    let none = theirs.sweep(Duration::ZERO).await.expect("swept");
     assert_eq!((none.uploads, server.open_uploads().len()), (0, 1));
     // As if the other process had died.
-    let swept = ours.sweep(std::time::Duration::ZERO).await.expect("swept");
+    let swept = ours.sweep(Duration::ZERO).await.expect("swept");
     assert_eq!((swept.uploads, server.open_uploads().len()), (1, 0));
     assert!(upload.finish().await.is_err(), "an upload without parts was published");
     assert!(server.raw_entries().is_empty());
+}
+
+#[tokio::test]
+async fn a_sweep_removes_what_an_opening_left_behind_and_no_object() {
+    let server = S3Server::start().await.expect("a server");
+    let whole = store(&server).await;
+    let mut config = harness::config(server.account());
+    config.prefix = "vault".to_owned();
+    let below = S3::open(config).await.expect("a store");
+    // As if an opening below the prefix had been dropped; beside it lie objects that only look alike.
+    let probe = "vault/.persistent-fs/probe-0123456789abcdef";
+    let objects = ["probe-0", "vault/a", "vault/probe-0"];
+    for name in objects.iter().chain([&probe]) {
+        whole.put(&key(name), "body".into(), WriteOptions::default()).await.expect("written");
+    }
+    below.sweep(Duration::from_hours(1)).await.expect("swept");
+    assert!(server.object(probe).is_some(), "it may be that of an opening under way");
+    let swept = below.sweep(Duration::ZERO).await.expect("swept");
+    assert_eq!(swept, Swept::default(), "a probe is no upload");
+    assert_eq!(server.raw_entries(), objects);
 }
 
 /// No more than the parts on their way and the one being filled: the writer waits, and what is held is bounded.
