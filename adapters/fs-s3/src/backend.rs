@@ -40,13 +40,14 @@ pub struct S3 {
 impl S3 {
     /// Opens the store.
     ///
-    /// What cannot work is refused before anything is asked: [`Config`](ErrorKind::Config). With
+    /// What cannot work is refused before the server is asked: [`Config`](ErrorKind::Config). With
     /// [`Conditional::Probe`](crate::Conditional::Probe), a server that is not Amazon's is then asked what it does,
     /// which ends as a write would: [`Unauthenticated`](ErrorKind::Unauthenticated), [`Denied`](ErrorKind::Denied),
     /// [`Config`](ErrorKind::Config) for a bucket that is not there, [`Unavailable`](ErrorKind::Unavailable).
     /// Otherwise nothing is asked, and the first call finds out. Dropping the future may leave an object below
     /// `.persistent-fs/`, which a [sweep](Backend::sweep) removes.
     pub async fn open(config: Config) -> Result<Self> {
+        let config = config.located().await?;
         config.check()?;
         let prefix = if config.prefix.is_empty() { String::new() } else { format!("{}/", config.prefix) };
         let new_object = new_object(&config)?;

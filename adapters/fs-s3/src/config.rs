@@ -9,6 +9,9 @@ use crate::{credentials::Credentials, error::is_plain};
 
 const MIB: u64 = 1 << 20;
 
+/// The region of servers that have none.
+pub(crate) const ELSEWHERE: &str = "us-east-1";
+
 /// Where a bucket is and how to use it. [`S3::open`](crate::S3::open) checks it and opens the store.
 ///
 /// ```
@@ -25,7 +28,8 @@ pub struct Config {
     pub bucket: String,
     /// Everything lies below this, as keys do below a folder: `a/b`. Empty: the whole bucket is the store.
     pub prefix: String,
-    /// The region that requests are signed for. Servers other than Amazon's mostly ignore it.
+    /// The region that requests are signed for. Servers other than Amazon's mostly ignore it. Empty: asked of a
+    /// [`CredentialSource`](crate::CredentialSource), and `us-east-1` with an endpoint if that knows none.
     pub region: String,
     /// The server, if it is not Amazon's: scheme, host, port, and perhaps a path.
     pub endpoint: Option<Url>,
@@ -106,6 +110,17 @@ impl Config {
             conditional: Conditional::Probe,
             clock: Clock::system(),
         }
+    }
+
+    /// The same with a region, if there was none and the source of the keys knows it.
+    pub(crate) async fn located(mut self) -> Result<Self> {
+        if self.region.is_empty()
+            && let Credentials::Source(source) = &self.credentials
+        {
+            let usual = || self.endpoint.as_ref().map(|_| ELSEWHERE.to_owned());
+            self.region = source.region().await?.or_else(usual).unwrap_or_default();
+        }
+        Ok(self)
     }
 
     /// Refuses what cannot work, with [`ErrorKind::Config`] and the name of the option.

@@ -80,6 +80,11 @@ pub struct Keys {
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// Keys that are good now. An error is what the caller's operation ends with.
     async fn keys(&self) -> Result<Keys>;
+
+    /// The region that goes with them, if one is known. Asked when a store is opened whose [`Config::region`] is empty.
+    async fn region(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// The variables of an environment that S3 clients know, taken from one that was passed in. `Debug` shows no value.

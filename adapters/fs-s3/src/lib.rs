@@ -30,8 +30,7 @@
 //! # What it cannot do
 //!
 //! * A listing does not tell content types. S3 has no such answer, and asking for each object would cost a request.
-//! * The time of an object is in whole seconds, and is that of the server; in the answer to a write it is the time of
-//!   the server's answer.
+//! * The time of an object is in whole seconds, and is that of the server.
 //! * A copy that creates, swaps or is hashed, and one of more than 5 GiB, passes through this process.
 //! * Prefix and key together have 1024 bytes at most.
 //! * Objects whose names are no keys are not listed, such as the empty ones that consoles make for folders.
@@ -43,12 +42,13 @@
 //!
 //! | Option | Means | Without it |
 //! |---|---|---|
-//! | `region` | the bucket's region | that of the [`Environment`]; `us-east-1` with an `endpoint` |
+//! | `region` | the bucket's region | that of the [`Environment`], or of `sdk`; `us-east-1` with an `endpoint` |
 //! | `endpoint` | another server than Amazon's: `https://host:port` | Amazon's, or the [`Environment`]'s |
 //! | `path_style` | the bucket in the path (`true`) or in the host name (`false`) | `true` with an `endpoint` |
 //! | `allow_http` | `true` permits an endpoint without TLS | `false` |
 //! | `ca_file` | a file of root certificates (PEM) to trust as well | those of the web |
-//! | `credentials` | `static`, `environment`, `container`, `instance` | `static` with keys in the URL, else `environment` |
+//! | `credentials` | `static`, `environment`, `container`, `instance`, `sdk` | `static` with keys in the URL, else `environment` |
+//! | `profile` | with `sdk`: the profile to take keys and region from | the chain of the SDK |
 //! | `access_key_id`, `secret_access_key`, `session_token` | the keys | |
 //! | `storage_class` | that of new objects: `STANDARD_IA` … | the bucket's |
 //! | `sse` | how the server encrypts: `AES256`, `aws:kms` | as the bucket says |
@@ -60,7 +60,10 @@
 //! | `conditional` | `probe`, `yes`, `put`, `no`; see [`Conditional`] | `probe` |
 //!
 //! `environment` and `container` need an [`Environment`] that was passed in: [`open_with`]. Nothing here reads the
-//! process's own, no profile file, and no proxy setting.
+//! process's own, no profile file, and no proxy setting, but for `sdk`: whoever chooses it has the AWS SDK look for keys,
+//! and for the region if none is given, as it does in every program: in the process's environment, in profiles and
+//! what they name (roles, single sign-on, programs), at the container's and the machine's services. It needs the cargo
+//! feature `aws-config`, which is off by default because the SDK is large.
 //!
 //! # What it needs
 //!
@@ -81,15 +84,13 @@
 //! | Call | Requests |
 //! |---|---|
 //! | `head`, `read` | one; two if the object is missing, since a HEAD does not tell it from a missing bucket |
-//! | `put`, an upload up to `part_size` | one |
-//! | an upload in parts | one for each part, and two more |
-//! | `copy` by the server | a HEAD, and the copy |
+//! | `put`, an upload up to `part_size` | a PUT, and a HEAD for the object's time |
+//! | an upload in parts | one for each part, two more, and the HEAD |
+//! | `copy` by the server | a HEAD, the copy, a HEAD |
 //! | `list`, `delete_prefix` | one for each thousand objects; deleting, two |
-//! | `sweep` | one for what openings left; one for each thousand uploads, two for each that is given up |
+//! | `sweep` | one for each thousand uploads, two for each that is given up |
 //! | `link` | none |
 //! | opening | none; about a dozen on a server that is probed |
-//!
-//! A server that does not name the version in its answer to a write is asked for it, which is a HEAD more.
 //!
 //! # Where it was tried
 //!
@@ -110,6 +111,8 @@ mod multipart;
 mod parts;
 mod publish;
 mod read;
+#[cfg(feature = "aws-config")]
+mod sdk;
 mod sweep;
 mod upload;
 mod url_options;
@@ -119,4 +122,6 @@ mod xml;
 pub use backend::S3;
 pub use config::{Conditional, Config, Encryption};
 pub use credentials::{ContainerEndpoint, CredentialSource, Credentials, Environment, Keys};
+#[cfg(feature = "aws-config")]
+pub use sdk::SdkCredentials;
 pub use url_options::{open, open_with};

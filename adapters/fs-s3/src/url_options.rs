@@ -8,16 +8,16 @@ use url::Url;
 
 use crate::{
     S3,
-    config::{Conditional, Config, Encryption, config},
+    config::{Conditional, Config, ELSEWHERE, Encryption, config},
     credentials::{Credentials, Environment, Keys},
 };
 
 /// Opens `s3://bucket/prefix?…`, for [`persistent_fs::Registry::with`]. The options are those at the
 /// [top of this crate](crate).
 ///
-/// It reads no environment, so the URL has to say who asks: by keys, or by `credentials=instance`. An unknown option,
-/// or one that is not valid: [`ErrorKind::Config`](persistent_fs::ErrorKind::Config). Otherwise as
-/// [`S3::open`].
+/// It reads no environment, so the URL has to say who asks: by keys, by `credentials=instance`, or by `credentials=sdk`,
+/// which leaves it to the AWS SDK to read one. An unknown option, or one that is not valid:
+/// [`ErrorKind::Config`](persistent_fs::ErrorKind::Config). Otherwise as [`S3::open`].
 pub async fn open(url: Url) -> Result<S3> {
     S3::open(Config::from_url(&url, None)?).await
 }
@@ -37,7 +37,8 @@ pub async fn open_with(url: Url, environment: Environment) -> Result<S3> {
 }
 
 impl Config {
-    /// What the URL says, completed from the environment if one is given.
+    /// What the URL says, completed from the environment if one is given. With `credentials=sdk` the region may be empty,
+    /// and the rest is checked when the store is opened.
     ///
     /// What cannot be read, and an option that is not known:
     /// [`ErrorKind::Config`](persistent_fs::ErrorKind::Config), naming it and never its value.
@@ -49,12 +50,15 @@ impl Config {
         let mut options = UrlOptions::of(url)?;
         let endpoint =
             read::<Url>(&mut options, "endpoint")?.or_else(|| environment.and_then(Environment::endpoint));
+        let credentials = credentials(url, &mut options, environment)?;
+        // A source may know the region, and is not asked before the store is opened.
+        let open_end = matches!(credentials, Credentials::Source(_)).then(String::new);
         let region = options
             .take("region")
             .or_else(|| environment.and_then(Environment::region).map(str::to_owned))
-            .or_else(|| endpoint.as_ref().map(|_| "us-east-1".to_owned()))
+            .or(open_end)
+            .or_else(|| endpoint.as_ref().map(|_| ELSEWHERE.to_owned()))
             .ok_or_else(|| config("`region` is missing"))?;
-        let credentials = credentials(url, &mut options, environment)?;
 
         let mut config = Self::new(bucket, region, credentials);
         config.prefix = decoded(url.path().trim_matches('/'))?;
@@ -70,7 +74,9 @@ impl Config {
         config.retries = read(&mut options, "retries")?.unwrap_or(config.retries);
         config.conditional = conditional(&mut options)?;
         options.finish()?;
-        config.check()?;
+        if !config.region.is_empty() {
+            config.check()?;
+        }
         Ok(config)
     }
 }
@@ -110,7 +116,16 @@ fn credentials(
             Some(environment) => Credentials::of_container(environment),
             None => Err(config("`credentials=container` needs the environment, which was not passed")),
         },
-        Some(_) => Err(config("`credentials` is `static`, `environment`, `container` or `instance`")),
+        #[cfg(feature = "aws-config")]
+        Some("sdk") => {
+            let sdk = crate::sdk::SdkCredentials::new(options.take("profile"));
+            Ok(Credentials::Source(std::sync::Arc::new(sdk)))
+        }
+        #[cfg(not(feature = "aws-config"))]
+        Some("sdk") => Err(config(
+            "`credentials=sdk` needs the cargo feature `aws-config`, which this program is built without",
+        )),
+        Some(_) => Err(config("`credentials` is `static`, `environment`, `container`, `instance` or `sdk`")),
     }
 }
 

@@ -101,3 +101,21 @@ fn what_the_url_leaves_out_is_taken_from_the_environment_that_is_passed() {
     assert_eq!(config.bucket_url().expect("a URL").as_str(), "https://host/bucket");
     assert!(matches!(config.credentials, Credentials::Static(_)));
 }
+
+#[cfg(not(feature = "aws-config"))]
+#[test]
+fn a_feature_that_was_left_out_is_named() {
+    let error = parsed("s3://bucket?region=r&credentials=sdk").expect_err("left out");
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("feature `aws-config`"), "{error}");
+}
+
+#[cfg(feature = "aws-config")]
+#[test]
+fn the_sdk_may_be_left_to_find_the_region() {
+    let config = parsed("s3://bucket?credentials=sdk&profile=one").expect("valid");
+    assert_eq!(config.region, "");
+    assert!(format!("{config:?}").contains("one"), "{config:?}");
+    let error = parsed("s3://bucket?region=r&credentials=instance&profile=one").expect_err("not for others");
+    assert!(error.to_string().contains("`profile`"), "{error}");
+}
