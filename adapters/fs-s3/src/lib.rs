@@ -30,7 +30,8 @@
 //! # What it cannot do
 //!
 //! * A listing does not tell content types. S3 has no such answer, and asking for each object would cost a request.
-//! * The time of an object is in whole seconds, and is that of the server.
+//! * The time of an object is in whole seconds, and is that of the server; in the answer to a write it is the time of
+//!   the server's answer.
 //! * A copy that creates, swaps or is hashed, and one of more than 5 GiB, passes through this process.
 //! * Prefix and key together have 1024 bytes at most.
 //! * Objects whose names are no keys are not listed, such as the empty ones that consoles make for folders.
@@ -84,13 +85,15 @@
 //! | Call | Requests |
 //! |---|---|
 //! | `head`, `read` | one; two if the object is missing, since a HEAD does not tell it from a missing bucket |
-//! | `put`, an upload up to `part_size` | a PUT, and a HEAD for the object's time |
-//! | an upload in parts | one for each part, two more, and the HEAD |
-//! | `copy` by the server | a HEAD, the copy, a HEAD |
+//! | `put`, an upload up to `part_size` | one |
+//! | an upload in parts | one for each part, and two more |
+//! | `copy` by the server | a HEAD, and the copy |
 //! | `list`, `delete_prefix` | one for each thousand objects; deleting, two |
-//! | `sweep` | one for each thousand uploads, two for each that is given up |
+//! | `sweep` | one for what openings left; one for each thousand uploads, two for each that is given up |
 //! | `link` | none |
 //! | opening | none; about a dozen on a server that is probed |
+//!
+//! A server that does not name the version in its answer to a write is asked for it, which is a HEAD more.
 //!
 //! # Where it was tried
 //!
