@@ -1,5 +1,8 @@
 //! Keys and region by the AWS SDK's chain, from profiles. The chain reads the environment of its process, so the store is
 //! opened in another one, whose environment holds nothing but the way to the profiles.
+//!
+//! The feature is left out of the workspace's one build, since the server would be compiled and linked with the SDK for it:
+//! `cargo test -p undercroft-fs-s3 --features aws-config --test sdk`.
 
 use std::{
     io::{Read, Write},
