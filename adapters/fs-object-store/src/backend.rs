@@ -144,8 +144,8 @@ impl Store {
         Ok(self.written(key, size, &put, options).await)
     }
 
-    /// Describes what was just written. A store does not say when it wrote, so it is asked; if it will not tell, or if
-    /// somebody has been faster, what is known here has to do.
+    /// Describes what was just written, dated by the clock, since a store does not say when it wrote. One that did not
+    /// name the version either, though it is declared, is asked; if it will not tell, what is known here has to do.
     pub(crate) async fn written(
         &self,
         key: &Key,
@@ -154,15 +154,16 @@ impl Store {
         options: &WriteOptions,
     ) -> Meta {
         let etag = put.e_tag.as_deref().filter(|_| self.capabilities.etag).and_then(to_etag);
-        if let Ok(meta) = self.head(key).await
+        if self.capabilities.etag
+            && etag.is_none()
+            && let Ok(meta) = self.head(key).await
             && meta.size == size
-            && (etag.is_none() || etag == meta.etag)
         {
             return meta;
         }
         let mut meta = Meta::new(key.clone(), size, self.options.clock.now());
         meta.etag = etag;
-        meta.content_type.clone_from(&options.content_type);
+        meta.content_type = self.typed(options.content_type.clone());
         meta
     }
 
@@ -186,10 +187,14 @@ impl Store {
     fn meta(&self, key: &Key, found: &GetResult) -> Meta {
         let mut meta = self.listed(key.clone(), &found.meta);
         if self.capabilities.content_type {
-            meta.content_type = to_content_type(&found.attributes)
-                .filter(|given| self.options.untyped.as_ref() != Some(given));
+            meta.content_type = self.typed(to_content_type(&found.attributes));
         }
         meta
+    }
+
+    /// The media type, unless it is the one that stands for none.
+    fn typed(&self, content_type: Option<String>) -> Option<String> {
+        content_type.filter(|given| self.options.untyped.as_ref() != Some(given))
     }
 
     /// What a listing says about an object, as far as it is declared.

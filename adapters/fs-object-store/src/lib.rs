@@ -32,7 +32,8 @@
 //! * Keys are held literally, letter by letter; nothing is percent-encoded.
 //! * A body of up to one part is one request; a larger one goes in parts, with a bounded number of them in memory. A
 //!   conditional write is always one request, see [`Store::with_conditional_max`].
-//! * A write is followed by a look at the object, since the answer to it does not say when it was written.
+//! * The answer to a write is dated by the [clock](Store::with_clock), since a store does not say when it wrote. Where
+//!   it does not name the version either, though `etag` is declared, the write is followed by a look at the object.
 //! * Giving an upload up removes its parts. Dropping it does so in a task of its own; a process that ends before that
 //!   leaves them to a rule in the bucket. An `ObjectStore` cannot list them, so there is nothing for a sweep to do.
 //! * A listing leaves the content type out, since `object_store` does.
