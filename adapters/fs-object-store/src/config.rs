@@ -29,7 +29,10 @@ pub(crate) struct Options {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (inner, capabilities) = (self.inner.to_string(), &self.capabilities);
-        f.debug_struct("Store").field("inner", &inner).field("capabilities", capabilities).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("inner", &inner)
+            .field("capabilities", capabilities)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the broken store needs for uploads, bodies and listings.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,13 +18,19 @@ use persistent_fs::{
 use crate::{broken::Broken, fault::Fault};
 
 /// An upload into memory that does not always wait for its finish, nor always clean up.
-#[derive(Debug)]
 pub(crate) struct BrokenUpload {
     store: Broken,
     key: Key,
     options: WriteOptions,
     inner: Box<dyn Upload>,
     written: Vec<u8>,
+}
+
+/// Without what was written.
+impl fmt::Debug for BrokenUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokenUpload").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 impl BrokenUpload {
