@@ -22,7 +22,7 @@ async fn app() -> (S3Server, TestApp) {
     let mut config = Config::new(&account.bucket, &account.region, Credentials::Static(keys));
     config.endpoint = Some(account.endpoint.parse().unwrap());
     config.allow_http = true;
-    config.prefix = "vault".to_owned();
+    "vault".clone_into(&mut config.prefix);
     let files = Files::new(S3::open(config).await.unwrap());
     let app = TestApp::with(Choice { files, ..Choice::default() }).await;
     (server, app)
