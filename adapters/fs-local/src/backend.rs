@@ -34,7 +34,8 @@ pub struct Local {
 impl Local {
     /// Opens the store in this directory, relative or absolute, making it if there is none.
     ///
-    /// Blocks briefly. What is no directory, or may not be written to: [`ErrorKind::Config`].
+    /// Blocks briefly. What is no directory, or may not be written to:
+    /// [`ErrorKind::Config`](persistent_fs::ErrorKind::Config).
     pub fn open(root: impl AsRef<Path>) -> Result<Self> {
         let root = Root::open(root.as_ref()).map_err(|error| error.with_operation("open"))?;
         let stamps = Arc::new(Stamps::new(Clock::system()));
