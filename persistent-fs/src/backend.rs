@@ -118,16 +118,8 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// The copy is of one version of the source and independent of it afterwards. It keeps the content type unless the
     /// options name one. Copying onto itself succeeds and keeps the content.
     /// No source: [`ErrorKind::NotFound`]. Otherwise as [`put`](Self::put).
-    async fn copy(&self, from: &Key, to: &Key, mut options: WriteOptions) -> Result<Meta> {
-        self.capabilities().permit(&options)?;
-        let mut source = self.read(from, ReadOptions::default()).await?;
-        options.size.get_or_insert(source.meta.size);
-        options.content_type = options.content_type.or(source.meta.content_type);
-        let mut upload = self.writer(to, options).await?;
-        while let Some(piece) = source.body.try_next().await? {
-            upload.write(piece).await?;
-        }
-        upload.finish().await
+    async fn copy(&self, from: &Key, to: &Key, options: WriteOptions) -> Result<Meta> {
+        copy_through(self, from, to, options).await
     }
 
     /// Removes every object whose key begins with `prefix`, and says how many.
@@ -196,6 +188,23 @@ pub trait Upload: Debug + Send {
 
     /// Gives up, leaving nothing behind. The old object stands.
     async fn abort(self: Box<Self>) -> Result<()>;
+}
+
+/// Copies by reading and writing: what [`Backend::copy`] does unless it is overridden, for those who override it and
+/// still need it where their product cannot copy by itself.
+pub async fn copy_through<B>(backend: &B, from: &Key, to: &Key, mut options: WriteOptions) -> Result<Meta>
+where
+    B: Backend + ?Sized,
+{
+    backend.capabilities().permit(&options)?;
+    let mut source = backend.read(from, ReadOptions::default()).await?;
+    options.size.get_or_insert(source.meta.size);
+    options.content_type = options.content_type.or(source.meta.content_type);
+    let mut upload = backend.writer(to, options).await?;
+    while let Some(piece) = source.body.try_next().await? {
+        upload.write(piece).await?;
+    }
+    upload.finish().await
 }
 
 async fn open_regular(file: &Path) -> Result<(tokio::fs::File, u64)> {

@@ -82,12 +82,17 @@ impl Capabilities {
         if options.content_type.is_some() && !self.content_type {
             return Err(Error::unsupported("a content type"));
         }
-        if let (Some(size), Some(max)) = (options.size, self.max_size)
-            && size > max
-        {
-            return Err(Error::new(ErrorKind::TooLarge, format!("{size} bytes exceed the limit of {max}")));
+        options.size.map_or(Ok(()), |size| self.permit_size(size))
+    }
+
+    /// Refuses a body of more bytes than can be held, with [`ErrorKind::TooLarge`]. Backends call it as they count.
+    pub fn permit_size(&self, size: u64) -> Result<()> {
+        match self.max_size {
+            Some(max) if size > max => {
+                Err(Error::new(ErrorKind::TooLarge, format!("{size} bytes exceed the limit of {max}")))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Refuses read options that are not declared. Backends call it first.

@@ -157,6 +157,11 @@ impl Error {
         Self::new(ErrorKind::Unsupported, format!("{what} is not offered by this backend"))
     }
 
+    /// The upload was given up with an earlier error or a dropped write, and takes nothing more.
+    pub fn upload_lost() -> Self {
+        Self::new(ErrorKind::Other, "the upload was lost with an earlier error or a dropped write")
+    }
+
     /// Sets whether the change was applied.
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {

@@ -232,7 +232,7 @@ mod options;
 mod registry;
 mod tally;
 
-pub use backend::{Backend, ByteStream, MetaStream, Upload};
+pub use backend::{Backend, ByteStream, MetaStream, Upload, copy_through};
 pub use capabilities::{Capabilities, PutLinks};
 pub use clock::Clock;
 pub use error::{Error, ErrorKind, Outcome, Result, Retry};

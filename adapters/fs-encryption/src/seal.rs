@@ -101,7 +101,7 @@ impl std::fmt::Debug for SealedUpload {
 #[async_trait]
 impl Upload for SealedUpload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let mut state = self.state.take().ok_or_else(lost)?;
+        let mut state = self.state.take().ok_or_else(Error::upload_lost)?;
         if let Err(error) = state.tally.add(&piece) {
             drop(state.inner.abort().await);
             return Err(error);
@@ -118,7 +118,7 @@ impl Upload for SealedUpload {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let State { mut inner, sealer, tally } = self.state.take().ok_or_else(lost)?;
+        let State { mut inner, sealer, tally } = self.state.take().ok_or_else(Error::upload_lost)?;
         // The declared size and hash are of the plaintext, so nobody below can check them.
         let last = match tally.finish().and_then(|_| sealer.finish()) {
             Ok(last) => last,
@@ -152,8 +152,4 @@ fn failed(error: &fast_floe::Error) -> Error {
         fast_floe::Error::RngFailure => Error::new(ErrorKind::Other, "there is no randomness to seal with"),
         _ => Error::new(ErrorKind::Other, "the body could not be sealed"),
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error")
 }

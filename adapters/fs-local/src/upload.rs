@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use persistent_fs::{Error, ErrorKind, Key, Meta, Result, Tally, Upload, WriteOptions};
+use persistent_fs::{Error, Key, Meta, Result, Tally, Upload, WriteOptions};
 
 use crate::{
     blocking,
@@ -70,12 +70,12 @@ impl LocalUpload {
 
     /// Appends what must not be collected first. Blocks.
     pub(crate) fn append(&mut self, piece: &[u8]) -> Result<()> {
-        self.begun.as_mut().ok_or_else(lost)?.append(piece)
+        self.begun.as_mut().ok_or_else(Error::upload_lost)?.append(piece)
     }
 
     /// All of it in one go, for a body at hand. Blocks.
     pub(crate) fn put(mut self, body: &[u8]) -> Result<Meta> {
-        let mut begun = self.begun.take().ok_or_else(lost)?;
+        let mut begun = self.begun.take().ok_or_else(Error::upload_lost)?;
         begun.append(body)?;
         begun.finish(&self.target, &self.key, &self.options)
     }
@@ -84,7 +84,7 @@ impl LocalUpload {
 #[async_trait]
 impl Upload for LocalUpload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let mut begun = self.begun.take().ok_or_else(lost)?;
+        let mut begun = self.begun.take().ok_or_else(Error::upload_lost)?;
         if self.collected.len() + piece.len() < PIECE {
             self.collected.extend_from_slice(&piece);
             self.begun = Some(begun);
@@ -101,7 +101,7 @@ impl Upload for LocalUpload {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let mut begun = self.begun.take().ok_or_else(lost)?;
+        let mut begun = self.begun.take().ok_or_else(Error::upload_lost)?;
         blocking::run(move || {
             begun.append(&self.collected)?;
             begun.finish(&self.target, &self.key, &self.options)
@@ -117,8 +117,4 @@ impl Upload for LocalUpload {
         })
         .await
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error or a dropped write")
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use persistent_fs::{Error, ErrorKind, Key, Meta, Result, Tally, Upload, WriteOptions};
+use persistent_fs::{Error, Key, Meta, Result, Tally, Upload, WriteOptions};
 
 use crate::Memory;
 
@@ -33,7 +33,7 @@ impl MemoryUpload {
 #[async_trait]
 impl Upload for MemoryUpload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let (mut body, mut tally) = self.body.take().ok_or_else(lost)?;
+        let (mut body, mut tally) = self.body.take().ok_or_else(Error::upload_lost)?;
         tally.add(&piece)?;
         body.extend_from_slice(&piece);
         self.body = Some((body, tally));
@@ -41,7 +41,7 @@ impl Upload for MemoryUpload {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let (body, tally) = self.body.take().ok_or_else(lost)?;
+        let (body, tally) = self.body.take().ok_or_else(Error::upload_lost)?;
         tally.finish()?;
         self.store.publish(&self.key, body.freeze(), &self.options)
     }
@@ -49,8 +49,4 @@ impl Upload for MemoryUpload {
     async fn abort(self: Box<Self>) -> Result<()> {
         Ok(())
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error")
 }

@@ -9,7 +9,7 @@ use object_store::{
 };
 use persistent_fs::{
     Backend, ByteRange, Capabilities, Download, Error, ErrorKind, Key, Meta, MetaStream, Outcome, Prefix,
-    ReadOptions, Result, Tally, Upload, WriteMode, WriteOptions,
+    ReadOptions, Result, Tally, Upload, WriteMode, WriteOptions, copy_through,
 };
 
 use crate::{
@@ -75,7 +75,7 @@ impl Backend for Store {
 
     async fn put(&self, key: &Key, body: Bytes, mut options: WriteOptions) -> Result<Meta> {
         options.size.get_or_insert(body.len() as u64);
-        self.permit(body.len() as u64)?;
+        self.capabilities.permit_size(body.len() as u64)?;
         self.capabilities.permit(&options)?;
         let mut tally = Tally::expecting(&options);
         tally.add(&body)?;
@@ -89,7 +89,7 @@ impl Backend for Store {
         let mode = match options.mode {
             WriteMode::Replace if as_it_is => CopyMode::Overwrite,
             WriteMode::Create if as_it_is => CopyMode::Create,
-            _ => return self.copy_through(from, to, options).await,
+            _ => return copy_through(self, from, to, options).await,
         };
         if from == to && mode == CopyMode::Overwrite {
             // Stores refuse this, and there is nothing to do.
@@ -100,7 +100,7 @@ impl Backend for Store {
         match copied.map_err(translating(Call::Copy)) {
             Ok(()) => self.head(to).await.map_err(|error| error.with_outcome(Outcome::Applied)),
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                self.copy_through(from, to, options).await
+                copy_through(self, from, to, options).await
             }
             Err(error) => Err(error),
         }
@@ -167,16 +167,6 @@ impl Store {
         meta
     }
 
-    /// Refuses a body of more bytes than the store can hold.
-    pub(crate) fn permit(&self, size: u64) -> Result<()> {
-        match self.capabilities.max_size {
-            Some(max) if size > max => {
-                Err(Error::new(ErrorKind::TooLarge, format!("the body exceeds the limit of {max} bytes")))
-            }
-            _ => Ok(()),
-        }
-    }
-
     async fn get(&self, key: &Key, options: GetOptions) -> object_store::Result<GetResult> {
         match to_path(key) {
             Ok(path) => self.inner.get_opts(&path, options).await,
@@ -223,18 +213,6 @@ impl Store {
         let exactly =
             GetOptions::new().with_if_match(found.meta.e_tag).with_range(Some(GetRange::Bounded(range)));
         self.get(key, exactly).await.map_err(&look)
-    }
-
-    /// Copies by reading and writing, where the store cannot keep the contract by itself.
-    async fn copy_through(&self, from: &Key, to: &Key, mut options: WriteOptions) -> Result<Meta> {
-        let mut source = self.read(from, ReadOptions::default()).await?;
-        options.size.get_or_insert(source.meta.size);
-        options.content_type = options.content_type.or(source.meta.content_type);
-        let mut upload = self.writer(to, options).await?;
-        while let Some(piece) = source.body.try_next().await? {
-            upload.write(piece).await?;
-        }
-        upload.finish().await
     }
 }
 

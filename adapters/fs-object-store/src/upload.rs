@@ -71,7 +71,7 @@ impl StoreUpload {
 #[async_trait]
 impl Upload for StoreUpload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let mut state = self.state.take().ok_or_else(lost)?;
+        let mut state = self.state.take().ok_or_else(Error::upload_lost)?;
         if let Err(error) = state.take_in(&self.target, piece).await {
             // The error is what the caller must learn; what could not be given up is left to the store.
             if let Some(parts) = state.parts {
@@ -84,7 +84,7 @@ impl Upload for StoreUpload {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let state = self.state.take().ok_or_else(lost)?;
+        let state = self.state.take().ok_or_else(Error::upload_lost)?;
         state.publish(&self.target).await
     }
 
@@ -99,7 +99,7 @@ impl Upload for StoreUpload {
 impl State {
     async fn take_in(&mut self, target: &Target, mut piece: Bytes) -> Result<()> {
         self.tally.add(&piece)?;
-        target.store.permit(self.tally.counted())?;
+        target.store.capabilities.permit_size(self.tally.counted())?;
         if target.options.mode != WriteMode::Replace {
             let max = target.store.options.conditional_max;
             if self.tally.counted() > max as u64 {
@@ -249,8 +249,4 @@ impl Drop for Parts {
             runtime.spawn(async move { upload.abort().await });
         }
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error")
 }

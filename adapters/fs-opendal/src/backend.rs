@@ -11,7 +11,7 @@ use opendal::{
 };
 use persistent_fs::{
     Backend, Capabilities, Download, ETag, Error, ErrorKind, Key, Meta, MetaStream, Outcome, Prefix,
-    ReadOptions, Result, Tally, Upload, WriteMode, WriteOptions,
+    ReadOptions, Result, Tally, Upload, WriteMode, WriteOptions, copy_through,
 };
 
 use crate::{
@@ -68,7 +68,7 @@ impl Backend for Store {
 
     async fn put(&self, key: &Key, body: Bytes, mut options: WriteOptions) -> Result<Meta> {
         options.size.get_or_insert(body.len() as u64);
-        self.permit(body.len() as u64)?;
+        self.capabilities.permit_size(body.len() as u64)?;
         self.capabilities.permit(&options)?;
         let mut tally = Tally::expecting(&options);
         tally.add(&body)?;
@@ -91,7 +91,7 @@ impl Backend for Store {
             return self.head(from).await;
         }
         if !(natively && as_it_is) {
-            return self.copy_through(from, to, options).await;
+            return copy_through(self, from, to, options).await;
         }
         let copy = CopyOptions { if_not_exists: create, ..CopyOptions::default() };
         let copied = self.operator.copy_options(path(from)?, path(to)?, copy).await;
@@ -134,16 +134,6 @@ impl Store {
         meta.etag = etag;
         meta.content_type.clone_from(&options.content_type);
         meta
-    }
-
-    /// Refuses a body of more bytes than the store can hold.
-    pub(crate) fn permit(&self, size: u64) -> Result<()> {
-        match self.capabilities.max_size {
-            Some(max) if size > max => {
-                Err(Error::new(ErrorKind::TooLarge, format!("the body exceeds the limit of {max} bytes")))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What an operator says about an object, as far as it is declared. Some services do not keep the time; their
@@ -193,18 +183,6 @@ impl Store {
         let pieces =
             buffers.map_ok(|buffer| stream::iter(Iterator::map(buffer, Ok))).try_flatten().map_err(look);
         Ok(same.then(|| Download::new(meta, range, Box::pin(pieces))))
-    }
-
-    /// Copies by reading and writing, where the service cannot.
-    async fn copy_through(&self, from: &Key, to: &Key, mut options: WriteOptions) -> Result<Meta> {
-        let mut source = self.read(from, ReadOptions::default()).await?;
-        options.size.get_or_insert(source.meta.size);
-        options.content_type = options.content_type.or(source.meta.content_type);
-        let mut upload = self.writer(to, options).await?;
-        while let Some(piece) = source.body.try_next().await? {
-            upload.write(piece).await?;
-        }
-        upload.finish().await
     }
 }
 

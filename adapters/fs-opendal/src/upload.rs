@@ -56,7 +56,7 @@ impl StoreUpload {
 #[async_trait]
 impl Upload for StoreUpload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let mut state = self.state.take().ok_or_else(lost)?;
+        let mut state = self.state.take().ok_or_else(Error::upload_lost)?;
         if let Err(error) = state.take_in(&self.target, piece).await {
             // The error is what the caller must learn; what could not be given up is left to the service.
             if let Some(parts) = state.parts {
@@ -69,7 +69,7 @@ impl Upload for StoreUpload {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let state = self.state.take().ok_or_else(lost)?;
+        let state = self.state.take().ok_or_else(Error::upload_lost)?;
         state.publish(&self.target).await
     }
 
@@ -85,7 +85,7 @@ impl State {
     async fn take_in(&mut self, target: &Target, piece: Bytes) -> Result<()> {
         self.tally.add(&piece)?;
         let counted = self.tally.counted();
-        target.store.permit(counted)?;
+        target.store.capabilities.permit_size(counted)?;
         if let Some(parts) = &mut self.parts {
             return parts.send(piece.into()).await;
         }
@@ -193,8 +193,4 @@ pub(crate) fn write_options(options: &WriteOptions) -> opendal::options::WriteOp
         },
         ..opendal::options::WriteOptions::default()
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error")
 }

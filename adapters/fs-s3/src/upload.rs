@@ -126,7 +126,7 @@ impl Begun {
 #[async_trait]
 impl Upload for S3Upload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let mut begun = self.begun.take().ok_or_else(lost)?;
+        let mut begun = self.begun.take().ok_or_else(Error::upload_lost)?;
         begun
             .take_in(&self.target, &self.key, &self.options, piece)
             .await
@@ -136,7 +136,7 @@ impl Upload for S3Upload {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let begun = self.begun.take().ok_or_else(lost)?;
+        let begun = self.begun.take().ok_or_else(Error::upload_lost)?;
         begun.finish(&self.target, &self.key, &self.options).await.map_err(|error| error.with_key(&self.key))
     }
 
@@ -152,8 +152,4 @@ impl fmt::Debug for S3Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Upload").field("key", &self.key).finish_non_exhaustive()
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error or a dropped write")
 }

@@ -241,14 +241,14 @@ struct FaultyUpload {
 #[async_trait]
 impl Upload for FaultyUpload {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let mut upload = self.upload.take().ok_or_else(lost)?;
+        let mut upload = self.upload.take().ok_or_else(Error::upload_lost)?;
         suffer(self.course.next(Operation::Write), upload.write(piece)).await?;
         self.upload = Some(upload);
         Ok(())
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let upload = self.upload.take().ok_or_else(lost)?;
+        let upload = self.upload.take().ok_or_else(Error::upload_lost)?;
         suffer(self.course.next(Operation::Finish), upload.finish()).await
     }
 
@@ -256,8 +256,4 @@ impl Upload for FaultyUpload {
         let Some(upload) = self.upload.take() else { return Ok(()) };
         suffer(self.course.next(Operation::Abort), upload.abort()).await
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error")
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Limited, Size, quota::full, too_large};
-use crate::{Backend, Error, ErrorKind, Key, Meta, Result, Upload, WriteOptions};
+use crate::{Backend, Error, Key, Meta, Result, Upload, WriteOptions};
 
 /// Holds a place among those at once until it ends or is dropped.
 ///
@@ -43,7 +43,7 @@ impl<B: Backend> LimitedUpload<B> {
 #[async_trait]
 impl<B: Backend> Upload for LimitedUpload<B> {
     async fn write(&mut self, piece: Bytes) -> Result<()> {
-        let mut upload = self.upload.take().ok_or_else(lost)?;
+        let mut upload = self.upload.take().ok_or_else(Error::upload_lost)?;
         self.counted += piece.len() as u64;
         if let Err(error) = self.check() {
             // What the caller must learn is the limit; a sweep collects what is left.
@@ -56,7 +56,7 @@ impl<B: Backend> Upload for LimitedUpload<B> {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Meta> {
-        let upload = self.upload.take().ok_or_else(lost)?;
+        let upload = self.upload.take().ok_or_else(Error::upload_lost)?;
         match self.layer.charge(&[&self.key], Size::Known(self.counted), &self.options).await {
             Ok(Some(charge)) => charge.written(upload.finish().await),
             Ok(None) => upload.finish().await,
@@ -73,8 +73,4 @@ impl<B: Backend> Upload for LimitedUpload<B> {
             None => Ok(()),
         }
     }
-}
-
-fn lost() -> Error {
-    Error::new(ErrorKind::Other, "the upload was lost with an earlier error")
 }
