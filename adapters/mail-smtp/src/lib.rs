@@ -1,0 +1,3 @@
+//! A [`mailer`] backend that speaks SMTP.
+
+#![deny(missing_docs)]
