@@ -11,7 +11,7 @@ postgres_start() { # DIR
     POSTGRES_CA=$dir/ca.pem
     mkdir -- "$dir"
     printf '%s' "$POSTGRES_PASSWORD" >"$dir/password"
-    postgres_certificates "$dir" >"$dir/openssl.log" 2>&1 || {
+    loopback_certificates "$dir" >"$dir/openssl.log" 2>&1 || {
         cat -- "$dir/openssl.log"
         return 1
     }
@@ -89,31 +89,4 @@ as_postgres() { # COMMAND...
         # The folder the script was called from may be closed to that user.
         (cd / && setpriv --reuid="$POSTGRES_RUN_AS" --regid="$(id -g "$POSTGRES_RUN_AS")" --clear-groups -- "$@")
     fi
-}
-
-# An authority, and a certificate for the loopback names which it has signed.
-postgres_certificates() { # DIR
-    local dir=$1
-    cat >"$dir/openssl.cnf" <<'END'
-[req]
-distinguished_name = name
-prompt = no
-[name]
-CN = Undercroft test database
-[authority]
-basicConstraints = critical, CA:true
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[server]
-basicConstraints = critical, CA:false
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost, IP:127.0.0.1
-END
-    local -a request=(openssl req -config "$dir/openssl.cnf" -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
-    "${request[@]}" -x509 -days 2 -extensions authority -keyout "$dir/ca.key" -out "$dir/ca.pem" &&
-        "${request[@]}" -subj '/CN=localhost' -keyout "$dir/server.key" -out "$dir/server.csr" &&
-        openssl x509 -req -days 2 -in "$dir/server.csr" -CA "$dir/ca.pem" -CAkey "$dir/ca.key" -CAcreateserial \
-            -extfile "$dir/openssl.cnf" -extensions server -out "$dir/server.pem" &&
-        chmod 600 -- "$dir/server.key" && chmod 644 -- "$dir/ca.pem"
 }

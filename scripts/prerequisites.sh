@@ -54,6 +54,11 @@ missing_packages() { # WITH_CLIENTS
     command -v ceph-osd >/dev/null || echo ceph-osd
     command -v ceph >/dev/null || echo ceph-common
     command -v curl >/dev/null || echo curl
+    # A mail server that is not ours, and who knows its passwords.
+    if can_be_root; then
+        command -v postfix >/dev/null || echo postfix
+        command -v dovecot >/dev/null || echo dovecot-core
+    fi
     # A virtual environment needs pip, which Debian keeps apart from Python.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # The client brings its own node; npm needs the one of the system, of any age.
@@ -63,8 +68,14 @@ missing_packages() { # WITH_CLIENTS
 install_packages() { # PACKAGE...
     # A fresh machine has no package lists; one without a network may still have them.
     "${as_root[@]}" apt-get update -q || true
+    # Otherwise it would set up a mail server for the whole machine.
+    echo 'postfix postfix/main_mailer_type select No configuration' | "${as_root[@]}" debconf-set-selections || true
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" ||
         die "apt-get could not install: $*"
+}
+
+can_be_root() {
+    [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null
 }
 
 confirm() { # QUESTION
