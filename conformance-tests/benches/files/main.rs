@@ -7,9 +7,11 @@
 //! Every ratio says how many times as fast ours is than the other side, for the same work, in the same run. What is
 //! durable is compared with what is durable.
 
+#[path = "../shared/chart.rs"]
 mod chart;
 mod layers;
 mod local;
+#[path = "../shared/measure.rs"]
 mod measure;
 mod memory;
 mod s3;
