@@ -9,7 +9,10 @@ mod desk;
 mod envelope;
 mod injection;
 mod limits;
+pub mod live;
 mod receipt;
+#[cfg(feature = "smtp-server")]
+pub mod smtp;
 
 use std::{fmt, process::ExitCode, sync::Arc};
 
@@ -28,6 +31,12 @@ pub trait Harness: Send + Sync + 'static {
     /// A backend that is set up soundly and whose provider, or disk, cannot take any mail.
     async fn open_unusable(&self) -> Result<Arc<dyn Backend>, Absent> {
         Err(Absent::hook("open_unusable"))
+    }
+
+    /// A backend that speaks SMTP to this server as it is told to.
+    #[cfg(feature = "smtp-server")]
+    async fn open_smtp(&self, _server: &smtp::Target) -> Result<Arc<dyn Backend>, Absent> {
+        Err(Absent::hook("open_smtp"))
     }
 }
 
@@ -72,6 +81,8 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
         limits::cases(),
         injection::cases(),
         cancellation::cases(),
+        #[cfg(feature = "smtp-server")]
+        smtp::cases(),
     ]
     .concat()
 }
