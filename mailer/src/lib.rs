@@ -169,6 +169,9 @@ mod capabilities;
 mod check;
 mod email;
 mod error;
+pub mod events;
+#[cfg(feature = "lettre")]
+pub mod lettre;
 mod mailer;
 mod outbox;
 mod outgoing;
