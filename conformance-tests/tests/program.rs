@@ -97,3 +97,22 @@ fn a_bucket_is_tested_and_left_as_it_was() {
     assert!(!text(&output).contains(&account.secret_key));
     assert_eq!(server.raw_entries(), [""; 0]);
 }
+
+/// What can be checked without looking at what arrives, here against a folder.
+#[test]
+fn a_provider_of_mail_is_tested_by_its_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let drop_box = folder.path().join("drop");
+    let url = format!("maildir://{}", drop_box.display());
+    let output = conformance(&["mail", &url, "--from", "vault@example.org", "--to", "ann@example.com"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("maildir: 8 passed, 0 failed, 0 skipped"), "{}", text(&output));
+    let arrived = fs::read_dir(drop_box.join("new")).expect("mails").count();
+    assert!((13..=14).contains(&arrived), "{arrived} mails, of which one may have been dropped");
+
+    let output =
+        conformance(&["mail", "pigeon://user:geheim@loft", "--from", "a@b.example", "--to", "a@b.example"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("unknown mail scheme pigeon"), "{}", text(&output));
+    assert!(!text(&output).contains("geheim"), "{}", text(&output));
+}

@@ -6,7 +6,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use async_trait::async_trait;
 use conformance_tests::{
     Absent,
-    files::{Fixture, Harness},
+    files::{Fixture, Harness, cases},
     peers::{self, Peer},
 };
 use fs_object_store::Store;
@@ -16,12 +16,12 @@ use persistent_fs::{Backend, Capabilities};
 use tempfile::TempDir;
 
 fn main() -> ExitCode {
-    let peers = vec![
+    let peers: Vec<Peer<dyn Harness>> = vec![
         Peer { configuration: "InMemory", harness: Arc::new(Memory) },
         Peer { configuration: "LocalFileSystem", harness: Arc::new(Local { fsync: false }) },
         Peer { configuration: "LocalFileSystem with_fsync", harness: Arc::new(Local { fsync: true }) },
     ];
-    peers::main(env!("CARGO_MANIFEST_DIR"), "object_store", peers)
+    peers::main(env!("CARGO_MANIFEST_DIR"), "object_store", &cases(), peers)
 }
 
 struct Memory;

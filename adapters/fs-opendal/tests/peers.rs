@@ -6,7 +6,7 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 use async_trait::async_trait;
 use conformance_tests::{
     Absent,
-    files::{Fixture, Harness},
+    files::{Fixture, Harness, cases},
     peers::{self, Peer},
 };
 use fs_opendal::Store;
@@ -19,12 +19,12 @@ use persistent_fs::{Backend, Capabilities};
 use tempfile::TempDir;
 
 fn main() -> ExitCode {
-    let peers = vec![
+    let peers: Vec<Peer<dyn Harness>> = vec![
         Peer { configuration: "memory", harness: Arc::new(InMemory) },
         Peer { configuration: "fs", harness: Arc::new(OnDisk { atomic: false }) },
         Peer { configuration: "fs with atomic_write_dir", harness: Arc::new(OnDisk { atomic: true }) },
     ];
-    peers::main(env!("CARGO_MANIFEST_DIR"), "opendal", peers)
+    peers::main(env!("CARGO_MANIFEST_DIR"), "opendal", &cases(), peers)
 }
 
 struct InMemory;

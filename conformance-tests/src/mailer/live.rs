@@ -53,8 +53,7 @@ async fn the_provider_can_be_reached_and_accepts_us(live: &dyn Live) -> Checked 
 async fn a_mail_is_taken_and_its_receipt_is_complete(live: &dyn Live) -> Checked {
     let backend = live.open().await;
     let mail = render(&email(live, "a plain mail").text("Nothing needs to be done."));
-    let receipt =
-        backend.deliver(&mail, &Context::new()).await.unwrap_or_else(|error| panic!("{error:?}"));
+    let receipt = backend.deliver(&mail, &Context::new()).await.unwrap_or_else(|error| panic!("{error:?}"));
     assert!(!receipt.via.is_empty(), "nobody took it");
     assert_eq!((receipt.attempts, receipt.refused.as_slice()), (1, &[][..]));
     assert_eq!(receipt.provider_id.is_some(), backend.capabilities().provider_id);
@@ -83,7 +82,8 @@ async fn mails_sent_at_once_have_receipts_of_their_own(live: &dyn Live) -> Check
     let backend = live.open().await;
     let mut running = tokio::task::JoinSet::new();
     for n in 0..COUNT {
-        let (backend, mail) = (Arc::clone(&backend), render(&email(live, &format!("{n} of {COUNT} at once"))));
+        let (backend, mail) =
+            (Arc::clone(&backend), render(&email(live, &format!("{n} of {COUNT} at once"))));
         running.spawn(async move {
             let receipt = backend.deliver(&mail, &Context::new()).await;
             (mail, receipt.unwrap_or_else(|error| panic!("{error:?}")))
@@ -91,7 +91,10 @@ async fn mails_sent_at_once_have_receipts_of_their_own(live: &dyn Live) -> Check
     }
     let sent = running.join_all().await;
     if backend.capabilities().keeps_message_id {
-        assert!(sent.iter().all(|(mail, receipt)| &receipt.message_id == mail.message_id()), "they are swapped");
+        assert!(
+            sent.iter().all(|(mail, receipt)| &receipt.message_id == mail.message_id()),
+            "they are swapped"
+        );
     }
     let ids: BTreeSet<_> = sent.iter().map(|(_, receipt)| &receipt.message_id).collect();
     assert_eq!(ids.len(), COUNT, "two mails with one id");

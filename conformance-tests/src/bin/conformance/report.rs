@@ -8,6 +8,7 @@ use serde_json::json;
 /// The verdicts so far.
 #[derive(Debug)]
 pub(crate) struct Report {
+    suite: &'static str,
     store: String,
     planned: usize,
     verdicts: Vec<(&'static str, Verdict)>,
@@ -21,8 +22,8 @@ struct Count {
 }
 
 impl Report {
-    pub(crate) fn new(store: &str, planned: usize) -> Self {
-        Self { store: store.to_owned(), planned, verdicts: Vec::new() }
+    pub(crate) fn new(suite: &'static str, store: &str, planned: usize) -> Self {
+        Self { suite, store: store.to_owned(), planned, verdicts: Vec::new() }
     }
 
     /// Shows and keeps a verdict.
@@ -40,6 +41,11 @@ impl Report {
         self.verdicts.len()
     }
 
+    /// Whether each planned case has its verdict.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.len() == self.planned
+    }
+
     pub(crate) fn failed(&self) -> usize {
         self.total().failed
     }
@@ -55,7 +61,7 @@ impl Report {
         });
         let total = self.total();
         let report = json!({
-            "suite": "files",
+            "suite": self.suite,
             "version": env!("CARGO_PKG_VERSION"),
             "store": self.store,
             "passed": total.passed,
@@ -113,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_verdict_is_counted_and_a_failure_told_with_its_reason() {
-        let mut report = Report::new("file", 3);
+        let mut report = Report::new("files", "file", 3);
         report.add("files::create::one", Verdict::Passed);
         report.add("files::create::two", Verdict::Failed("both won".to_owned()));
         report.add("files::swap::three", Verdict::Skipped(Absent::because("not here")));
