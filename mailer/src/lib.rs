@@ -170,6 +170,8 @@ mod check;
 mod email;
 mod error;
 pub mod events;
+mod kinds;
+pub mod layers;
 #[cfg(feature = "lettre")]
 pub mod lettre;
 mod mailer;
@@ -185,7 +187,8 @@ pub use ambient::{Clock, Entropy};
 pub use backend::{Backend, Context};
 pub use capabilities::{Capabilities, Support};
 pub use email::{Email, EnvelopeFrom, Headers, Part, Unsubscribe};
-pub use error::{Disposition, Error, ErrorKind, Outcome, Refused, Reply, Retry, Scope, Stage};
+pub use error::{Error, Refused, Reply};
+pub use kinds::{Disposition, ErrorKind, Outcome, Retry, Scope, Stage};
 pub use mailer::Mailer;
 pub use outbox::{Claimed, Drained, Lease, Outbox, OutboxStore, Policy, Verdict};
 pub use outgoing::{DedupeKey, Envelope, MessageId, Meta, Outgoing};

@@ -1,7 +1,7 @@
 //! What an application holds.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::Instrument as _;
 
@@ -73,7 +73,8 @@ impl Mailer {
     /// the two deadlines counts.
     pub async fn deliver_with(&self, mail: &Outgoing, mut cx: Context) -> Result<Receipt, Error> {
         // A timeout too long for the clock is none.
-        let own = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let now = tokio::time::Instant::now().into_std();
+        let own = self.timeout.and_then(|timeout| now.checked_add(timeout));
         cx.deadline = cx.deadline.into_iter().chain(own).min();
         let span = tracing::info_span!(
             "mail",
