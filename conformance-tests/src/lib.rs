@@ -57,6 +57,8 @@ pub mod peers;
 mod runner;
 #[cfg(feature = "s3-server")]
 pub mod s3_server;
+#[cfg(feature = "smtp-server")]
+pub mod smtp_server;
 
 pub use runner::{Absent, Case, Checked, Need, Verdict, run_all, trials};
 
