@@ -1,12 +1,17 @@
 //! From a URL to a backend.
 
+mod combine;
+mod url;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use url::Url;
+use crate::{Backend, Entropy, Error, ErrorKind};
 
-use crate::{Backend, Error, ErrorKind};
+pub use self::url::BackendUrl;
+
+use combine::Spec;
 
 /// Opens backends by URL: `scheme://user:password@host:port/path?key=value`.
 ///
@@ -25,46 +30,43 @@ use crate::{Backend, Error, ErrorKind};
 /// );
 /// ```
 ///
-/// The form `scheme(url url …)?key=value` is reserved for combinations, such as failover, and refused for now.
-#[derive(Clone, Default)]
+/// # Combinations
+///
+/// A name with URLs in parentheses is a [layer](crate::layers) around them. URLs are separated by spaces, and each may be
+/// a combination again; a parenthesis inside of a URL is written `%28` or `%29`.
+///
+/// | Combination | Layer | Keys |
+/// |---|---|---|
+/// | `failover(url url …)` | [`Failover`](crate::layers::Failover) | `retry`: for how long one in trouble is passed over |
+/// | `roundrobin(url url …)` | [`RoundRobin`](crate::layers::RoundRobin) | `retry`, likewise |
+/// | `retry(url)` | [`Retried`](crate::layers::Retried) | `attempts`, `first_pause`, `longest_pause`, `duplicates` (`yes`) |
+/// | `limit(url)` | [`RateLimited`](crate::layers::RateLimited) | `per_second`, which it needs; `burst` |
+/// | `redirect(url)` | [`Redirected`](crate::layers::Redirected) | `to`, which it needs; `allow`: domains, separated by commas |
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use mailer::{Backend, BackendUrl, Registry};
+/// # fn example(registry: &Registry) -> Result<(), mailer::Error> {
+/// registry.open(
+///     "retry(failover(limit(ses://eu-west-1)?per_second=14 smtps://user:secret@mail.example.org)?retry=2m)?attempts=3",
+/// )?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The other layers hold what no URL can name: a list in a database, a recorder.
+#[derive(Clone)]
 pub struct Registry {
     openers: BTreeMap<String, Arc<Opener>>,
+    entropy: Entropy,
 }
 
 type Opener = dyn Fn(&mut BackendUrl) -> Result<Arc<dyn Backend>, Error> + Send + Sync;
 
-/// A URL being read by an opener.
-///
-/// An opener reads the fixed parts from [`url`](Self::url) and takes each key it knows with
-/// [`take`](Self::take), also if it is not there, so that a mistake can be answered with the list of what would
-/// have been right. The [`Registry`] calls [`finish`](Self::finish) itself.
-///
-/// What an opener does not take is an error afterwards, so a misspelt key never passes in silence.
-///
-/// ```
-/// # use mailer::{BackendUrl, Error, ErrorKind};
-/// /// What `pigeon://loft?birds=3` says.
-/// fn birds(url: &mut BackendUrl) -> Result<u32, Error> {
-///     let wrong = |_| Error::new(ErrorKind::Config, "`birds` is not a number");
-///     url.take("birds").map_or(Ok(1), |birds| birds.parse().map_err(wrong))
-/// }
-///
-/// let mut url = BackendUrl::parse("pigeon://loft?brids=3")?;
-/// assert_eq!(birds(&mut url)?, 1);
-/// let error = url.finish().unwrap_err();
-/// assert!(error.to_string().ends_with("unknown key brids in the mail URL; pigeon takes: birds"));
-/// # Ok::<(), Error>(())
-/// ```
-pub struct BackendUrl {
-    url: Url,
-    query: Vec<(String, String)>,
-    known: Vec<&'static str>,
-}
-
 impl Registry {
-    /// A registry that knows no scheme.
+    /// A registry that knows no scheme, and all combinations.
     pub fn new() -> Self {
-        Self::default()
+        Self { openers: BTreeMap::new(), entropy: Entropy::system() }
     }
 
     /// Registers how URLs of a scheme are opened; a second registration replaces the first.
@@ -77,24 +79,40 @@ impl Registry {
         self
     }
 
+    /// Sets the randomness of the combinations that pause or take turns; the system's unless said otherwise.
+    #[must_use]
+    pub fn with_entropy(mut self, entropy: Entropy) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
     /// The schemes that are known, in order, so that a configuration can be checked before anything is opened.
     pub fn schemes(&self) -> impl Iterator<Item = &str> {
         self.openers.keys().map(String::as_str)
     }
 
     /// Opens a backend. What opening does beside reading the URL, each adapter says itself.
+    ///
+    /// A combination is read to its end before anything in it is opened.
     pub fn open(&self, text: &str) -> Result<Arc<dyn Backend>, Error> {
-        let scheme_ends = text.find([':', '(']).ok_or_else(|| config("the mail URL has no scheme"))?;
-        let scheme = &text[..scheme_ends];
-        let is_scheme =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.');
-        if scheme.is_empty() || !scheme.bytes().all(is_scheme) {
-            return Err(config("the mail URL does not begin with a scheme in lower case"));
+        self.open_spec(&Spec::parse(text)?)
+    }
+
+    fn open_spec(&self, spec: &Spec<'_>) -> Result<Arc<dyn Backend>, Error> {
+        match spec {
+            Spec::Url(text) => self.open_url(text),
+            Spec::Combination(combination) => {
+                let layer = combination.layer()?;
+                let parts = combination.parts.iter().map(|part| self.open_spec(part));
+                layer.around(parts.collect::<Result<_, _>>()?, &self.entropy)
+            }
         }
-        if text[scheme_ends..].starts_with('(') {
-            return Err(config(format!(
-                "the combination {scheme}(…) is not available; give the URL of a single backend"
-            )));
+    }
+
+    fn open_url(&self, text: &str) -> Result<Arc<dyn Backend>, Error> {
+        let (scheme, _) = text.split_once(':').ok_or_else(|| config("the mail URL has no scheme"))?;
+        if !is_name(scheme) {
+            return Err(config("the mail URL does not begin with a scheme in lower case"));
         }
         let opener = self.openers.get(scheme).ok_or_else(|| self.unknown_scheme(scheme))?;
         let mut url = BackendUrl::parse(text)?;
@@ -109,48 +127,20 @@ impl Registry {
     }
 }
 
-impl BackendUrl {
-    /// Parses a URL; the error does not repeat it.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let url = Url::parse(text).map_err(|error| config(format!("the mail URL is not valid: {error}")))?;
-        if url.fragment().is_some() {
-            return Err(config("the mail URL has a # part, which means nothing"));
-        }
-        let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        for (i, (key, _)) in query.iter().enumerate() {
-            if query[..i].iter().any(|(earlier, _)| earlier == key) {
-                return Err(config(format!("the mail URL has the key {key} twice")));
-            }
-        }
-        Ok(Self { url, query, known: Vec::new() })
-    }
-
-    /// Everything but the query: scheme, user, password, host, port and path, percent-encoded.
-    pub fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// Takes the value of a key out of the query, decoded; `None` if the key is not there.
-    pub fn take(&mut self, key: &'static str) -> Option<String> {
-        self.known.push(key);
-        let at = self.query.iter().position(|(name, _)| name == key)?;
-        Some(self.query.remove(at).1)
-    }
-
-    /// Answers [`Config`](ErrorKind::Config), naming the first key nobody took.
-    pub fn finish(&self) -> Result<(), Error> {
-        let Some((key, _)) = self.query.first() else { return Ok(()) };
-        let scheme = self.url.scheme();
-        if self.known.is_empty() {
-            return Err(config(format!("unknown key {key} in the mail URL; {scheme} takes none")));
-        }
-        let known = self.known.join(", ");
-        Err(config(format!("unknown key {key} in the mail URL; {scheme} takes: {known}")))
-    }
+/// True for what may be a scheme or the name of a combination, and so may be repeated in an error.
+fn is_name(name: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.');
+    !name.is_empty() && name.bytes().all(is_allowed)
 }
 
 fn config(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl fmt::Debug for Registry {
@@ -159,55 +149,5 @@ impl fmt::Debug for Registry {
     }
 }
 
-impl fmt::Debug for BackendUrl {
-    /// Shows scheme, host and the names of keys; values may be secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackendUrl")
-            .field("scheme", &self.url.scheme())
-            .field("host", &self.url.host_str())
-            .field("keys", &self.query.iter().map(|(key, _)| key).collect::<Vec<_>>())
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn registry() -> Registry {
-        let refuse = |url: &mut BackendUrl| -> Result<Arc<dyn Backend>, Error> {
-            url.take("pool");
-            url.finish()?;
-            Err(config("opened"))
-        };
-        Registry::new().with("smtp", refuse).with("memory", refuse)
-    }
-
-    #[test]
-    fn each_fault_is_named_and_no_secret_is_repeated() {
-        for (url, named) in [
-            ("smtp://u:geheim@h?pool=2", "opened"),
-            ("memory:", "opened"),
-            ("pigeon://u:geheim@h", "unknown mail scheme pigeon; known are: memory, smtp"),
-            ("smtp://u:geheim@h?pol=2", "unknown key pol in the mail URL; smtp takes: pool"),
-            ("smtp://u:geheim@h?pool=1&pool=2", "the key pool twice"),
-            ("smtp://u:geheim@h#x", "a # part"),
-            ("smtp://u:geheim@h:port", "not valid: invalid port number"),
-            ("failover(smtp://u:geheim@a memory:)?retry=60s", "the combination failover(…) is not available"),
-            ("SMTP://u:geheim@h", "scheme in lower case"),
-            ("geheim", "no scheme"),
-            ("", "no scheme"),
-        ] {
-            let error = registry().open(url).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config, "{url}");
-            assert!(error.to_string().contains(named), "{url}: {error}");
-            assert!(!format!("{error:?}").contains("geheim"), "{url}: {error:?}");
-        }
-    }
-
-    #[test]
-    fn debug_hides_password_and_values() {
-        let url = BackendUrl::parse("smtp://u:geheim@h?token=geheim").unwrap();
-        assert!(!format!("{url:?}").contains("geheim"));
-    }
-}
+mod tests;
