@@ -57,6 +57,8 @@ pub mod peers;
 mod runner;
 #[cfg(feature = "s3-server")]
 pub mod s3_server;
+#[cfg(feature = "ses-server")]
+pub mod ses_server;
 #[cfg(feature = "smtp-server")]
 pub mod smtp_server;
 
@@ -107,6 +109,22 @@ macro_rules! mailer {
     ($harness:expr) => {
         fn main() -> std::process::ExitCode {
             $crate::mailer::main(env!("CARGO_PKG_NAME"), $harness)
+        }
+    };
+}
+
+/// Enrols the table of an outbox: runs the whole suite against this [`mailer::outbox::Harness`], or against each of
+/// several under a label of its own.
+#[macro_export]
+macro_rules! outbox {
+    ($harness:expr) => {
+        $crate::outbox!("" => $harness);
+    };
+    ($($label:literal => $harness:expr),+ $(,)?) => {
+        fn main() -> std::process::ExitCode {
+            let harnesses: &[(&str, std::sync::Arc<dyn $crate::mailer::outbox::Harness>)] =
+                &[$(($label, std::sync::Arc::new($harness))),+];
+            $crate::mailer::outbox::main(env!("CARGO_PKG_NAME"), harnesses)
         }
     };
 }

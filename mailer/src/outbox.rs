@@ -1,155 +1,17 @@
 //! Mails that must not be lost: stored in the application's transaction, sent later by a call.
 
-use std::fmt;
+mod store;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use async_trait::async_trait;
+use futures_util::{StreamExt as _, future, stream};
+use tokio::sync::mpsc;
 
-use crate::{Context, Error, ErrorKind, Mailer, Outcome, Outgoing, Receipt, Retry};
+pub use store::{Claimed, Lease, OutboxStore, Verdict};
 
-/// The table of an outbox. The application that owns the database implements it.
-///
-/// There is no method to add a mail: that happens in the application's own transaction, together with the
-/// change the mail is about, so that one is never there without the other. The application renders first and
-/// stores the [`Outgoing`], whose message id is thereby fixed: copies of it can be told to be the same mail.
-///
-/// An entry is *pending*, *leased*, or settled as one of *sent*, *dead*, *unsure*, *expired*.
-///
-/// A table that will do, in any SQL database:
-///
-/// | Column | Meaning |
-/// |---|---|
-/// | `id` | [`Lease::id`] |
-/// | `mail` | the [`Outgoing`] as JSON; emptied when settled |
-/// | `state` | pending, sent, dead, unsure, expired |
-/// | `due_at` | when it may be claimed: at once, the `at` of a [`Verdict::Later`], or the end of the lease |
-/// | `generation` | counted up by each claim |
-/// | `attempts` | counted up by each [`Verdict::Later`] |
-/// | `reason` | kind and text of the last error, for whoever looks |
-/// | `settled_at` | for [`purge`](Self::purge) |
-///
-/// With a lease being no more than a later `due_at`, a claim is one statement (`update … where state = 'pending'
-/// and due_at <= now … returning`), and nothing needs to be cleaned up after a worker that died.
-///
-/// This is such a store, in memory; each method is one step under one lock, as it is one statement in a database:
-///
-/// ```
-/// # use std::{collections::BTreeMap, sync::Mutex, time::{Duration, SystemTime}};
-/// # use mailer::{Claimed, Error, Lease, Outgoing, OutboxStore, Verdict};
-/// #[derive(Debug)]
-/// struct Row { mail: Option<Outgoing>, due_at: SystemTime, generation: u64, attempts: u32 }
-///
-/// #[derive(Debug, Default)]
-/// struct Table(Mutex<BTreeMap<String, Row>>);
-///
-/// #[async_trait::async_trait]
-/// impl OutboxStore for Table {
-///     async fn claim(&self, limit: usize, lease: Duration, now: SystemTime) -> Result<Vec<Claimed>, Error> {
-///         let mut rows = self.0.lock().unwrap();
-///         let mut due: Vec<_> = rows.iter_mut().filter(|(_, row)| row.mail.is_some() && row.due_at <= now).collect();
-///         due.sort_by_key(|(_, row)| row.due_at);
-///         let claim = |(id, row): (&String, &mut Row)| {
-///             row.due_at = now + lease;
-///             row.generation += 1;
-///             let lease = Lease { id: id.clone(), generation: row.generation };
-///             Some(Claimed { lease, mail: row.mail.clone()?, attempts: row.attempts })
-///         };
-///         Ok(due.into_iter().take(limit).filter_map(claim).collect())
-///     }
-///
-///     async fn settle(&self, lease: &Lease, verdict: &Verdict) -> Result<bool, Error> {
-///         let mut rows = self.0.lock().unwrap();
-///         // Somebody who claimed it later has the say.
-///         let Some(row) = rows.get_mut(&lease.id).filter(|row| row.generation == lease.generation) else {
-///             return Ok(false);
-///         };
-///         match verdict {
-///             Verdict::Later { at, .. } => (row.due_at, row.attempts) = (*at, row.attempts + 1),
-///             Verdict::Released => row.due_at = SystemTime::UNIX_EPOCH,
-///             // Settled for good: what the mail said is forgotten.
-///             _ => row.mail = None,
-///         }
-///         Ok(true)
-///     }
-///
-///     /// A table compares with `settled_at`; what is settled here needs no keeping.
-///     async fn purge(&self, _before: SystemTime) -> Result<u64, Error> {
-///         let mut rows = self.0.lock().unwrap();
-///         let all = rows.len();
-///         rows.retain(|_, row| row.mail.is_some());
-///         Ok((all - rows.len()) as u64)
-///     }
-/// }
-/// ```
-///
-/// Kinds: [`Unavailable`](ErrorKind::Unavailable) and [`Other`](ErrorKind::Other), for the database's faults.
-/// Dropping a future of this trait leaves the entry as it was before or as it is after the call.
-#[async_trait]
-pub trait OutboxStore: Send + Sync + fmt::Debug + 'static {
-    /// Leases up to `limit` entries until `now + lease`, oldest due first, and returns them.
-    ///
-    /// The attempt is not counted yet: an entry whose worker died was perhaps never sent. An entry that cannot be
-    /// read back as a mail is settled as dead by the store itself and not returned, so that it blocks nothing.
-    ///
-    /// Taken are pending entries that are due (`at` of their last [`Verdict::Later`] is not after `now`) and
-    /// leased ones whose lease has ended. Atomic: two claims at the same time never return the same entry.
-    /// Every claim of an entry yields a higher [`Lease::generation`]. An empty list means nothing is due.
-    async fn claim(&self, limit: usize, lease: Duration, now: SystemTime) -> Result<Vec<Claimed>, Error>;
-
-    /// Records what came of a claimed entry and ends its lease.
-    ///
-    /// For [`Verdict::Sent`], [`Verdict::Dead`], [`Verdict::Unsure`] and [`Verdict::Expired`] the entry is
-    /// never claimed again, and its **bytes are blanked** in the same step: they may hold codes and links.
-    /// `Ok(false)`, and no effect, if the entry has been claimed by somebody else since, or is gone.
-    async fn settle(&self, lease: &Lease, verdict: &Verdict) -> Result<bool, Error>;
-
-    /// Removes the entries that were settled before this time, and says how many.
-    async fn purge(&self, before: SystemTime) -> Result<u64, Error>;
-}
-
-/// A claimed entry.
-#[derive(Clone, Debug)]
-pub struct Claimed {
-    /// The proof of having claimed it.
-    pub lease: Lease,
-    /// The mail.
-    pub mail: Outgoing,
-    /// How many times it was attempted before: the number of its [`Verdict::Later`].
-    pub attempts: u32,
-}
-
-/// The proof of having claimed an entry.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Lease {
-    /// The store's name for the entry.
-    pub id: String,
-    /// Grows with each claim, so that a late worker is told from the one that took over.
-    pub generation: u64,
-}
-
-/// What came of a claimed entry.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// Handed over.
-    Sent(Receipt),
-    /// Not sent; to be tried again at this time.
-    Later {
-        /// When it is due again.
-        at: SystemTime,
-        /// What happened.
-        error: Error,
-    },
-    /// Not sent and not to be tried again.
-    Dead(Error),
-    /// Perhaps sent. It is not repeated; somebody has to look.
-    Unsure(Error),
-    /// Not sent: its `not_after` has passed.
-    Expired,
-    /// Not attempted; due at once, and not counted as an attempt.
-    Released,
-}
+use crate::{Context, Error, ErrorKind, Mailer, Outcome, Retry};
 
 /// Sends what an [`OutboxStore`] holds.
 ///
@@ -161,6 +23,7 @@ pub enum Verdict {
 /// | the same at the last attempt | [`Dead`](Verdict::Dead) |
 /// | surely not sent, and permanent | [`Dead`](Verdict::Dead) |
 /// | its `not_after` has passed | [`Expired`](Verdict::Expired) |
+/// | claimed too often by workers that died | [`Unsure`](Verdict::Unsure), without sending it |
 /// | the deadline of the drain came first | [`Released`](Verdict::Released) |
 ///
 /// There is no task in the background: somebody calls [`drain`](Self::drain), be it a loop in a server or a
@@ -190,19 +53,24 @@ pub struct Outbox {
     policy: Policy,
 }
 
-/// How patient an [`Outbox`] is.
+/// How patient an [`Outbox`] is, and how fast.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// How long a claimed mail is ours. Must exceed the time a batch takes to send.
+    /// How long a claimed mail is ours. No mail is begun in its second half, and none is still on its way when it ends.
     pub lease: Duration,
     /// Mails claimed at once.
     pub batch: usize,
+    /// Mails on their way at once, so that a slow provider does not make ten mails take ten times as long.
+    pub parallel: usize,
     /// Attempts after which a mail is dead.
     pub max_attempts: u32,
     /// The pause after the first failure; it doubles with each further one.
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,
+    /// No mail is begun when less than this is left of a drain, or less than half of it: one that is cut short may
+    /// have gone out, and then somebody has to look.
+    pub reserve: Duration,
 }
 
 /// What a drain did.
@@ -238,39 +106,87 @@ impl Outbox {
         self
     }
 
-    /// Sends what is due, at most `limit` mails, and begins none after `deadline`.
+    /// Sends what is due, at most `limit` mails, and is done at `deadline`, but for recording.
     ///
     /// - A mail is tried again only if the error allows it ([`Error::retry`]): not permanent **and** surely not
     ///   sent. One that may have been sent is settled as [`Verdict::Unsure`] and never repeated.
     /// - A mail past its `not_after` is never sent.
-    /// - Mails fail one by one; an error of this call is the store's. A mail that was sent but could not be
+    /// - Towards the deadline no more mails are begun ([`Policy::reserve`]); those claimed are given back. One that is
+    ///   on its way is cut off at the deadline, and what the backend says of that holds.
+    /// - Mails fail one by one; an error of this call is the store's, and the first one ends it: no further mail is
+    ///   begun, those on their way are finished and recorded if that works again. A mail that was sent but could not be
     ///   recorded is sent again when its lease has run out.
     /// - If the future is dropped, what was claimed and not settled is due again when its lease has run out.
     pub async fn drain(&self, limit: usize, deadline: Option<Instant>) -> Result<Drained, Error> {
         let mut drained = Drained::default();
         let mut left = limit;
-        let is_late = || deadline.is_some_and(|deadline| deadline <= Instant::now());
-        while left > 0 && !is_late() {
+        let whole = Window::of_drain(deadline, self.policy.reserve);
+        while left > 0 && whole.is_open() {
             let wanted = left.min(self.policy.batch.max(1));
+            let window = whole.within_lease(self.policy.lease);
             let claimed = self.store.claim(wanted, self.policy.lease, self.now()).await?;
             if claimed.is_empty() {
                 break;
             }
             left = left.saturating_sub(claimed.len());
-            for entry in claimed {
-                let verdict =
-                    if is_late() { Verdict::Released } else { self.attempt(&entry, deadline).await };
-                let kept = self.store.settle(&entry.lease, &verdict).await?;
-                drained.count(&verdict, kept);
-            }
+            self.work_off(claimed, window, &mut drained).await?;
         }
         Ok(drained)
     }
 
-    async fn attempt(&self, entry: &Claimed, deadline: Option<Instant>) -> Verdict {
+    /// Delivers several at once, and meanwhile records together whatever is done.
+    async fn work_off(
+        &self,
+        batch: Vec<Claimed>,
+        window: Window,
+        drained: &mut Drained,
+    ) -> Result<(), Error> {
+        let (done, mut verdicts) = mpsc::unbounded_channel();
+        let (size, broken) = (batch.len(), AtomicBool::new(false));
+        let deliver = async {
+            // Moved in, so that the other side hears of the end.
+            let (done, broken) = (done, &broken);
+            let each = |entry: Claimed| {
+                let done = done.clone();
+                async move {
+                    let is_open = window.is_open() && !broken.load(Ordering::Relaxed);
+                    let verdict =
+                        if is_open { self.attempt(&entry, window).await } else { Verdict::Released };
+                    // It is listened to until the last sender is gone.
+                    let _ = done.send((entry.lease, verdict));
+                }
+            };
+            stream::iter(batch).for_each_concurrent(self.policy.parallel.max(1), each).await;
+        };
+        let record = async {
+            let (mut result, mut group) = (Ok(()), Vec::with_capacity(size));
+            while verdicts.recv_many(&mut group, size).await > 0 {
+                match self.store.settle_all(&group).await {
+                    Ok(kept) => {
+                        for ((_, verdict), kept) in group.iter().zip(kept) {
+                            drained.count(verdict, kept);
+                        }
+                    }
+                    Err(error) => {
+                        broken.store(true, Ordering::Relaxed);
+                        result = result.and(Err(error));
+                    }
+                }
+                group.clear();
+            }
+            result
+        };
+        future::join(deliver, record).await.1
+    }
+
+    async fn attempt(&self, entry: &Claimed, window: Window) -> Verdict {
+        if entry.attempts >= self.policy.max_attempts {
+            let died = "each worker that claimed it ended before it could say what came of it";
+            return Verdict::Unsure(Error::new(ErrorKind::Other, died));
+        }
         let attempt = entry.attempts.saturating_add(1);
         let mut cx = Context::new().with_attempt(attempt);
-        cx.deadline = deadline;
+        cx.deadline = window.end;
         match self.mailer.deliver_with(&entry.mail, cx).await {
             Ok(receipt) => Verdict::Sent(receipt.with_attempts(attempt)),
             Err(error) => self.judge(error, attempt),
@@ -306,6 +222,37 @@ impl Outbox {
     }
 }
 
+/// The time in which mails are begun, and the time at which they have to have ended.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    last_start: Option<Instant>,
+    end: Option<Instant>,
+}
+
+impl Window {
+    fn of_drain(deadline: Option<Instant>, reserve: Duration) -> Self {
+        let last_start = deadline.map(|deadline| {
+            let half = deadline.saturating_duration_since(Instant::now()) / 2;
+            deadline.checked_sub(reserve.min(half)).unwrap_or(deadline)
+        });
+        Self { last_start, end: deadline }
+    }
+
+    /// The same for what is claimed now: one mail is never on its way by two workers whose clocks agree.
+    fn within_lease(self, lease: Duration) -> Self {
+        let now = Instant::now();
+        let earlier = |limit: Option<Instant>, own| limit.into_iter().chain(own).min();
+        Self {
+            last_start: earlier(self.last_start, now.checked_add(lease / 2)),
+            end: earlier(self.end, now.checked_add(lease)),
+        }
+    }
+
+    fn is_open(self) -> bool {
+        self.last_start.is_none_or(|last| Instant::now() < last)
+    }
+}
+
 impl Drained {
     fn count(&mut self, verdict: &Verdict, kept: bool) {
         let counter = match verdict {
@@ -325,10 +272,12 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             lease: Duration::from_mins(10),
-            batch: 10,
+            batch: 32,
+            parallel: 4,
             max_attempts: 12,
             first_pause: Duration::from_secs(30),
             longest_pause: Duration::from_hours(1),
+            reserve: Duration::from_secs(5),
         }
     }
 }

@@ -10,6 +10,7 @@ mod envelope;
 mod injection;
 mod limits;
 pub mod live;
+pub mod outbox;
 mod receipt;
 #[cfg(feature = "smtp-server")]
 pub mod smtp;

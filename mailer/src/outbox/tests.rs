@@ -1,8 +1,12 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use async_trait::async_trait;
+
 use super::*;
-use crate::{Address, Backend, Capabilities, Clock, Disposition, Email, Entropy, Renderer};
+use crate::{
+    Address, Backend, Capabilities, Clock, Disposition, Email, Entropy, Outgoing, Receipt, Renderer,
+};
 
 /// The time at which all of this happens.
 fn noon() -> SystemTime {
@@ -42,6 +46,7 @@ impl Backend for Scripted {
 struct Shelf {
     due: Arc<Mutex<VecDeque<Claimed>>>,
     verdicts: Arc<Mutex<Vec<Verdict>>>,
+    is_broken: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -53,6 +58,9 @@ impl OutboxStore for Shelf {
     }
 
     async fn settle(&self, lease: &Lease, verdict: &Verdict) -> Result<bool, Error> {
+        if self.is_broken.swap(false, Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, "no table"));
+        }
         let copy = match verdict {
             Verdict::Later { at, .. } => Verdict::Later { at: *at, error: Error::new(ErrorKind::Other, "") },
             Verdict::Sent(receipt) => Verdict::Sent(receipt.clone()),
@@ -109,10 +117,10 @@ impl Setting {
 #[tokio::test]
 async fn what_is_due_is_sent_with_the_number_of_its_attempt() {
     let s = setting();
-    (0..25).for_each(|attempts| s.put(attempts, None));
-    assert_eq!(s.drain().await, Drained { sent: 25, ..Drained::default() });
-    assert_eq!(*s.backend.attempts.lock().unwrap(), (1..=25).collect::<Vec<_>>());
-    assert!(matches!(s.verdict(), Verdict::Sent(receipt) if receipt.attempts == 25));
+    (0..12).for_each(|attempts| s.put(attempts, None));
+    assert_eq!(s.drain().await, Drained { sent: 12, ..Drained::default() });
+    assert_eq!(*s.backend.attempts.lock().unwrap(), (1..=12).collect::<Vec<_>>());
+    assert!(matches!(s.verdict(), Verdict::Sent(receipt) if receipt.attempts == 12));
 }
 
 #[tokio::test]
@@ -189,4 +197,78 @@ async fn a_lease_that_ran_out_is_counted() {
     s.put(0, None);
     s.shelf.due.lock().unwrap()[0].lease.generation = 0;
     assert_eq!(s.drain().await, Drained { sent: 1, lost: 1, ..Drained::default() });
+}
+
+#[tokio::test]
+async fn a_mail_whose_workers_all_died_is_left_to_somebody_who_looks() {
+    let s = setting();
+    s.put(12, None);
+    assert_eq!(s.drain().await, Drained { unsure: 1, ..Drained::default() });
+    assert!(s.backend.attempts.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_error_of_the_table_ends_the_drain_and_what_was_on_its_way_is_recorded() {
+    let s = setting();
+    let outbox = s.outbox.clone().with_policy(Policy { parallel: 1, batch: 3, ..Policy::default() });
+    (0..6).for_each(|_| s.put(0, None));
+    s.shelf.is_broken.store(true, Ordering::Relaxed);
+    assert_eq!(outbox.drain(6, None).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(s.shelf.due.lock().unwrap().len(), 3, "no more was claimed");
+}
+
+#[tokio::test]
+async fn as_many_as_allowed_are_on_their_way_at_once() {
+    /// Takes no mail before so many are there, which it counts.
+    #[derive(Clone, Debug)]
+    struct Ferry(Arc<tokio::sync::Barrier>, Arc<Mutex<(usize, usize)>>);
+
+    #[async_trait]
+    impl Backend for Ferry {
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::default()
+        }
+
+        async fn deliver(&self, mail: &Outgoing, _: &Context) -> Result<Receipt, Error> {
+            {
+                let mut aboard = self.1.lock().unwrap();
+                aboard.0 += 1;
+                aboard.1 = aboard.1.max(aboard.0);
+            }
+            self.0.wait().await;
+            self.1.lock().unwrap().0 -= 1;
+            Ok(Receipt::new(mail.message_id().clone(), "ferry"))
+        }
+
+        async fn close(&self) {}
+    }
+
+    let s = setting();
+    (0..12).for_each(|_| s.put(0, None));
+    let ferry = Ferry(Arc::new(tokio::sync::Barrier::new(4)), Arc::default());
+    let outbox = Outbox::new(s.shelf.clone(), Mailer::new(ferry.clone(), renderer()));
+    assert_eq!(outbox.drain(12, None).await.unwrap().sent, 12);
+    assert_eq!(ferry.1.lock().unwrap().1, 4);
+}
+
+#[test]
+fn mails_are_begun_in_time_to_end() {
+    let now = Instant::now();
+    let (minute, hour) = (Duration::from_mins(1), Duration::from_hours(1));
+    let reserve = Duration::from_secs(5);
+
+    let window = Window::of_drain(Some(now + minute), reserve);
+    assert_eq!(window.last_start, (now + minute).checked_sub(reserve));
+    assert_eq!(window.end, Some(now + minute));
+
+    // A drain that has no more than the reserve begins mails all the same.
+    let window = Window::of_drain(Some(now + reserve), reserve);
+    assert!(window.is_open() && window.last_start.unwrap() < now + reserve);
+
+    // A lease is a limit too, whichever comes first.
+    let window = Window::of_drain(Some(now + hour), reserve).within_lease(minute);
+    assert!(window.last_start.unwrap() < now + hour / 2 && window.end.unwrap() < now + hour);
+    let window = Window::of_drain(None, reserve);
+    assert_eq!((window.last_start, window.end), (None, None));
+    assert!(window.within_lease(minute).is_open());
 }

@@ -1,0 +1,174 @@
+//! What stays of an entry, and what is forgotten.
+
+use std::{pin::pin, task::Poll};
+
+use ::mailer::Verdict;
+
+use super::{
+    Harness, State,
+    desk::{Desk, LEASE, broke, final_verdicts, noon, seconds, sent, tells},
+};
+use crate::{Case, Checked, cases};
+
+pub(super) fn cases() -> Vec<Case<dyn Harness>> {
+    cases!["outbox::settling";
+        what_is_settled_is_never_claimed_again,
+        what_a_mail_said_is_forgotten_when_it_is_settled,
+        what_went_wrong_can_be_read,
+        a_mail_for_later_waits_whole_until_its_time,
+        what_is_released_is_due_at_once,
+        several_settled_together_are_each_settled,
+        purging_removes_what_was_settled_before_and_nothing_else,
+        a_dropped_call_leaves_an_entry_before_or_after_it
+    ]
+}
+
+/// Each final verdict leads to its state, for good.
+async fn what_is_settled_is_never_claimed_again(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    for (verdict, state) in final_verdicts(&super::desk::mail("any")) {
+        desk.add("hello").await;
+        let claimed = desk.claim_one(noon()).await;
+        assert!(desk.settle(&claimed.lease, &verdict).await, "{verdict:?}");
+        desk.assert_state(&claimed.lease.id, state).await;
+        desk.assert_nothing_due(noon() + seconds(10 * 365 * 86400), "it was settled").await;
+    }
+    Ok(())
+}
+
+/// Nothing of it is left in the table, not even in what went wrong.
+async fn what_a_mail_said_is_forgotten_when_it_is_settled(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    for n in 0..4 {
+        let (id, mail) = desk.add("the code is 123456").await;
+        assert!(tells(&desk.entry(&id).await, &mail), "the harness does not show what is stored of a mail");
+        let claimed = desk.claim_one(noon()).await;
+        let [verdict, ..] = &final_verdicts(&mail)[n..] else { unreachable!("there are four") };
+        assert!(desk.settle(&claimed.lease, &verdict.0).await);
+        assert_eq!(desk.entry(&id).await.mail, "", "{:?}", verdict.0);
+    }
+    Ok(())
+}
+
+/// Whoever has to look finds the error's text beside the entry.
+async fn what_went_wrong_can_be_read(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    let at = noon() + seconds(3600);
+    for verdict in [Verdict::Dead(broke()), Verdict::Unsure(broke()), Verdict::Later { at, error: broke() }] {
+        let (id, _) = desk.add("hello").await;
+        let claimed = desk.claim_one(noon()).await;
+        assert!(desk.settle(&claimed.lease, &verdict).await);
+        let reason = desk.entry(&id).await.reason.unwrap_or_default();
+        assert!(reason.contains("the suite's own refusal"), "{verdict:?}: {reason}");
+    }
+    Ok(())
+}
+
+/// Not a moment earlier is it due, and it is the same mail.
+async fn a_mail_for_later_waits_whole_until_its_time(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    let (id, mail) = desk.add("hello").await;
+    let claimed = desk.claim_one(noon()).await;
+    // After the end of the lease, which is over when it is settled.
+    let at = noon() + LEASE * 6;
+    assert!(desk.settle(&claimed.lease, &Verdict::Later { at, error: broke() }).await);
+    desk.assert_state(&id, State::Waiting).await;
+    desk.assert_nothing_due(at - seconds(1), "it is due a second later").await;
+    let again = desk.claim_one(at).await;
+    assert_eq!((again.mail, again.attempts), (mail, 1));
+    // Before the end of the lease.
+    let soon = at + seconds(1);
+    assert!(desk.settle(&again.lease, &Verdict::Later { at: soon, error: broke() }).await);
+    assert_eq!(desk.claim_one(soon).await.attempts, 2);
+    Ok(())
+}
+
+/// And before all others, so that being given back is no drawback.
+async fn what_is_released_is_due_at_once(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    let (id, mail) = desk.add("hello").await;
+    let claimed = desk.claim_one(noon()).await;
+    desk.add_due("older", noon() - seconds(3600)).await;
+    assert!(desk.settle(&claimed.lease, &Verdict::Released).await);
+    desk.assert_state(&id, State::Waiting).await;
+    let again = desk.claim(1, noon()).await;
+    assert_eq!(again.len(), 1);
+    assert_eq!((&again[0].lease.id, &again[0].mail, again[0].attempts), (&id, &mail, 0));
+    Ok(())
+}
+
+/// The answers are those of each, in order, and one that comes too late does not spoil the others.
+async fn several_settled_together_are_each_settled(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    let mails = [desk.add("first").await, desk.add("second").await, desk.add("third").await];
+    let mut leases: Vec<_> = desk.claim(10, noon()).await.into_iter().map(|claimed| claimed.lease).collect();
+    leases.sort_by_key(|lease| mails.iter().position(|(id, _)| *id == lease.id));
+    leases[1].generation -= 1;
+    let verdicts = [sent(&mails[0].1), sent(&mails[1].1), Verdict::Unsure(broke())];
+    let settled: Vec<_> = leases.into_iter().zip(verdicts).collect();
+    let kept = desk.store.settle_all(&settled).await.expect("settling is answered");
+    assert_eq!(kept, [true, false, true]);
+    for ((id, mail), state) in mails.iter().zip([State::Sent, State::Waiting, State::Unsure]) {
+        let entry = desk.entry(id).await;
+        assert_eq!((entry.state, tells(&entry, mail)), (state, state == State::Waiting));
+    }
+    let nothing = desk.store.settle_all(&[]).await.expect("nothing to settle is fine");
+    assert!(nothing.is_empty());
+    Ok(())
+}
+
+/// What waits stays, however old; so does what was settled since.
+async fn purging_removes_what_was_settled_before_and_nothing_else(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    let mut ids = Vec::new();
+    for (verdict, _) in final_verdicts(&super::desk::mail("any")) {
+        let (id, _) = desk.add("settled").await;
+        let claimed = desk.claim_one(noon()).await;
+        assert!(desk.settle(&claimed.lease, &verdict).await);
+        ids.push(id);
+    }
+    let leased = desk.add("leased").await.0;
+    desk.claim_one(noon()).await;
+    let waiting = desk.add("waiting").await.0;
+    // Any clock is later than the first of these, and earlier than the second.
+    let (long_ago, far_off) = (std::time::SystemTime::UNIX_EPOCH, noon() + seconds(100 * 365 * 86400));
+    assert_eq!(desk.store.purge(long_ago).await.expect("purging is answered"), 0);
+    assert!(desk.table.entry(&ids[0]).await.is_some(), "it was settled since");
+    assert_eq!(desk.store.purge(far_off).await.expect("purging is answered"), 4);
+    for id in &ids {
+        assert_eq!(desk.table.entry(id).await, None);
+    }
+    desk.assert_state(&leased, State::Waiting).await;
+    desk.assert_state(&waiting, State::Waiting).await;
+    Ok(())
+}
+
+/// Wherever a call is dropped, the entry is claimed or not, and settled or not; nothing is lost between.
+async fn a_dropped_call_leaves_an_entry_before_or_after_it(harness: &dyn Harness) -> Checked {
+    for polls in 0..6 {
+        let desk = Desk::open(harness).await?;
+        let (id, mail) = desk.add("hello").await;
+        poll_and_drop(polls, desk.store.claim(1, LEASE, noon())).await;
+        let claimed = desk.claim_one(noon() + LEASE).await;
+        assert_eq!(claimed.mail, mail, "after {polls} polls of a claim");
+        poll_and_drop(polls, desk.store.settle(&claimed.lease, &sent(&mail))).await;
+        // Answered after what may still be under way.
+        let is_first = desk.settle(&claimed.lease, &sent(&mail)).await;
+        let entry = desk.entry(&id).await;
+        assert_eq!((entry.state, entry.mail.as_str()), (State::Sent, ""), "after {polls}, {is_first}");
+        desk.assert_nothing_due(noon() + LEASE * 2, "it was sent").await;
+    }
+    Ok(())
+}
+
+/// Polls a future this many times, letting others run in between, and drops it.
+async fn poll_and_drop<T>(polls: usize, future: impl Future<Output = T>) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        let polled = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+        if polled.is_ready() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
