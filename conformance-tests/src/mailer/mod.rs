@@ -12,6 +12,8 @@ mod limits;
 pub mod live;
 pub mod outbox;
 mod receipt;
+#[cfg(feature = "ses-server")]
+pub mod ses;
 #[cfg(feature = "smtp-server")]
 pub mod smtp;
 
@@ -38,6 +40,12 @@ pub trait Harness: Send + Sync + 'static {
     #[cfg(feature = "smtp-server")]
     async fn open_smtp(&self, _server: &smtp::Target) -> Result<Arc<dyn Backend>, Absent> {
         Err(Absent::hook("open_smtp"))
+    }
+
+    /// A backend that sends by SES at this place.
+    #[cfg(feature = "ses-server")]
+    async fn open_ses(&self, _target: &ses::Target) -> Result<Arc<dyn Backend>, Absent> {
+        Err(Absent::hook("open_ses"))
     }
 }
 
@@ -84,6 +92,8 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
         cancellation::cases(),
         #[cfg(feature = "smtp-server")]
         smtp::cases(),
+        #[cfg(feature = "ses-server")]
+        ses::cases(),
     ]
     .concat()
 }
