@@ -96,6 +96,8 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
+# Addresses that begin with a minus sign are addresses too.
+allow_min_user = yes
 # Every mail goes to one place, with all its recipients, at once.
 default_transport = capture:all
 capture_destination_recipient_limit = 5000
@@ -112,7 +114,7 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
-capture unix - n n - 20 pipe null_sender= user=nobody argv=$POSTFIX_DIR/capture $POSTFIX_DIR/mails \${sasl_username} \${sender} \${recipient}
+capture unix - n n - 20 pipe flags=q null_sender= user=nobody argv=$POSTFIX_DIR/capture $POSTFIX_DIR/mails \${sasl_username} \${sender} \${recipient}
 END
     "${POSTFIX_AS_ROOT[@]}" postfix -c "$POSTFIX_DIR/etc" start >"$POSTFIX_DIR/start.log" 2>&1 || return 1
     for ((patience = 0; patience < 300; patience++)); do
@@ -130,6 +132,7 @@ postfix_capture() {
 #!/bin/sh
 # FOLDER USER SENDER RECIPIENT...
 set -e
+umask 022
 folder=$1/$2
 shift 2
 mkdir -p "$folder"
