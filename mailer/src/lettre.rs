@@ -130,10 +130,12 @@ impl Bridge<AsyncSmtpTransport<Tokio1Executor>> {
     /// [`Unavailable`](ErrorKind::Unavailable) for 421, else [`Refused`](ErrorKind::Refused). Because nobody says which
     /// command it answers, no recipient is blamed and the stage stays [`Prepare`](Stage::Prepare).
     pub fn smtp(transport: AsyncSmtpTransport<Tokio1Executor>) -> Self {
-        let mut capabilities = Capabilities::default();
-        capabilities.envelope_from = Support::Yes;
-        capabilities.utf8_local = Support::Negotiated;
-        capabilities.keeps_message_id = true;
+        let capabilities = Capabilities {
+            envelope_from: Support::Yes,
+            utf8_local: Support::Negotiated,
+            keeps_message_id: true,
+            ..Capabilities::default()
+        };
         // The reply to the message is free text; where an id stands in it differs from server to server.
         let judge = |answer: Result<_, _>| answer.map(|_| None).map_err(|error| smtp_error(&error));
         Self::new(transport, "lettre smtp", judge).with_capabilities(capabilities)
@@ -143,10 +145,12 @@ impl Bridge<AsyncSmtpTransport<Tokio1Executor>> {
 impl Bridge<AsyncStubTransport> {
     /// lettre's stub for tests.
     pub fn stub(transport: AsyncStubTransport) -> Self {
-        let mut capabilities = Capabilities::default();
-        capabilities.envelope_from = Support::Yes;
-        capabilities.utf8_local = Support::Yes;
-        capabilities.keeps_message_id = true;
+        let capabilities = Capabilities {
+            envelope_from: Support::Yes,
+            utf8_local: Support::Yes,
+            keeps_message_id: true,
+            ..Capabilities::default()
+        };
         let judge = |answer: Result<(), stub::Error>| {
             let failed = |_| Error::new(ErrorKind::Other, "the stub fails").with_outcome(Outcome::NotApplied);
             answer.map(|()| None).map_err(failed)
