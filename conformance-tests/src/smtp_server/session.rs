@@ -290,7 +290,10 @@ impl Session {
     async fn hold(&mut self) -> Served<()> {
         self.wire.flush().await?;
         let mut released = self.shared.released.subscribe();
-        self.shared.state.send_modify(|state| state.held += 1);
+        self.shared.state.send_modify(|state| {
+            state.held += 1;
+            state.holds += 1;
+        });
         let released = released.changed().await;
         self.shared.state.send_modify(|state| state.held -= 1);
         released.map_err(|_server_ended| Gone)

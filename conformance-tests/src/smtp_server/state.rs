@@ -16,6 +16,8 @@ pub struct State {
     pub most_live: usize,
     /// How many connections hold still until they are released.
     pub held: usize,
+    /// How often a connection began to hold still.
+    pub holds: usize,
     /// What a twist expected and did not get.
     pub complaints: Vec<String>,
 }
@@ -56,6 +58,8 @@ pub struct Connection {
     pub body: usize,
     /// How many mails came in full, with the dot that ends them.
     pub ended_mails: usize,
+    /// Whether the server has said that it will send no more.
+    pub is_ended: bool,
     /// Whether it was closed, by whichever side.
     pub is_closed: bool,
 }

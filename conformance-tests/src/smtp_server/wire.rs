@@ -164,6 +164,9 @@ impl Wire {
         self.flush().await?;
         if let Some(socket) = self.socket() {
             socket.shutdown().await?;
+        }
+        self.note(|connection| connection.is_ended = true);
+        if let Some(socket) = self.socket() {
             let mut ignored = vec![0; 4096];
             while socket.read(&mut ignored).await? > 0 {}
         }

@@ -27,7 +27,16 @@
 //! Before the dot that ends the mail is written, `Protocol`, `Timeout` and `Unavailable` are `NotApplied`; after it, and
 //! before a clear answer, they are `Unknown`.
 
+mod auth;
+mod cancellation;
+mod errors;
+mod odd;
+mod partial;
+mod pool;
+mod post;
+mod rude;
 mod target;
+mod tls;
 
 use crate::Case;
 
@@ -37,5 +46,15 @@ pub use target::{Login, Mechanism, Provider, Secret, Security, Target};
 
 /// All cases for backends that speak SMTP.
 pub fn cases() -> Vec<Case<dyn Harness>> {
-    Vec::new()
+    [
+        errors::cases(),
+        partial::cases(),
+        rude::cases(),
+        odd::cases(),
+        tls::cases(),
+        auth::cases(),
+        pool::cases(),
+        cancellation::cases(),
+    ]
+    .concat()
 }

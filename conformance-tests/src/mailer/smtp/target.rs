@@ -108,6 +108,25 @@ impl Target {
     }
 }
 
+impl Login {
+    /// A user with a password, by any mechanism but that for tokens.
+    pub fn fixed(user: &str, password: &str) -> Self {
+        Self { user: user.to_owned(), secret: Secret::Fixed(password.to_owned()), mechanism: None }
+    }
+
+    /// A user whose secret is asked for.
+    pub fn asked(user: &str, provider: Arc<dyn Provider>) -> Self {
+        Self { user: user.to_owned(), secret: Secret::Asked(provider), mechanism: None }
+    }
+
+    /// By this mechanism alone.
+    #[must_use]
+    pub fn by(mut self, mechanism: Mechanism) -> Self {
+        self.mechanism = Some(mechanism);
+        self
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
