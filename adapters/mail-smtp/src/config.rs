@@ -18,6 +18,7 @@ use crate::{Credentials, CredentialsProvider, PasswordFile};
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Options {
     /// The server: a name, in ASCII, or an IP address. Its certificate must bear it.
     pub host: String,
@@ -129,7 +130,7 @@ impl Options {
             helo: None,
             pool: 8,
             mails_per_connection: Some(100),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
             ping_after: Duration::from_secs(15),
             partial: true,
             timeouts: Timeouts::default(),

@@ -109,9 +109,8 @@ impl Step {
         let says = |word| reply.lines.iter().any(|line| line.to_ascii_lowercase().contains(word));
         match (self, reply.code) {
             (_, 421) => (ErrorKind::Unavailable, Scope::Transport),
-            (_, 530) => (ErrorKind::Auth, Scope::Transport),
             (Self::StartTls, _) => (ErrorKind::Tls, Scope::Transport),
-            (Self::Auth, _) => (ErrorKind::Auth, Scope::Transport),
+            (_, 530) | (Self::Auth, _) => (ErrorKind::Auth, Scope::Transport),
             (Self::Rcpt, _) => (ErrorKind::Refused, Scope::Recipients),
             (_, 552) if of_mail => (ErrorKind::TooLarge, Scope::Message),
             _ if of_mail && reply.enhanced.as_deref() == Some("5.3.4") => {

@@ -125,9 +125,10 @@ async fn send_envelope(
     let mut envelope = Envelope { refused: Vec::new(), first: None, data: None };
     let mut recipients = mail.envelope().to().iter();
     for (n, (step, command)) in commands.iter().enumerate() {
-        let answer = match pipelining {
-            true => hear(session, *step, limits).await,
-            false => ask(session, *step, command, limits).await,
+        let answer = if pipelining {
+            hear(session, *step, limits).await
+        } else {
+            ask(session, *step, command, limits).await
         };
         let answer = answer.map_err(|failure| if n == 0 { failure.before_anything() } else { failure })?;
         match step {
@@ -161,20 +162,14 @@ async fn send_envelope(
 fn commands(session: &Session, mail: &Outgoing, with_data: bool) -> Vec<(Step, String)> {
     let extensions = &session.extensions;
     let from = mail.envelope().from().map(mailer::Address::as_str).unwrap_or_default();
-    let mut sender = format!("MAIL FROM:<{from}>");
-    if extensions.size {
-        sender += &format!(" SIZE={}", mail.raw().len());
-    }
-    if !mail.raw().is_ascii() {
-        sender += " BODY=8BITMIME";
-    }
-    if mail.needs_utf8() {
-        sender += " SMTPUTF8";
-    }
+    let size = if extensions.size { format!(" SIZE={}", mail.raw().len()) } else { String::new() };
+    let body = if mail.raw().is_ascii() { "" } else { " BODY=8BITMIME" };
+    let utf8 = if mail.needs_utf8() { " SMTPUTF8" } else { "" };
+    let sender = format!("MAIL FROM:<{from}>{size}{body}{utf8}\r\n");
     let reset = session.needs_reset.then(|| (Step::Reset, "RSET\r\n".to_owned()));
     let recipients = mail.envelope().to().iter().map(|to| (Step::Rcpt, format!("RCPT TO:<{to}>\r\n")));
     let data = with_data.then(|| (Step::Data, "DATA\r\n".to_owned()));
-    reset.into_iter().chain([(Step::Mail, sender + "\r\n")]).chain(recipients).chain(data).collect()
+    reset.into_iter().chain([(Step::Mail, sender)]).chain(recipients).chain(data).collect()
 }
 
 /// Sends nothing to a server that has refused recipients and may be waiting for the mail.

@@ -4,6 +4,7 @@ use crate::reply::Reply;
 
 /// The extensions that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is offered by itself")]
 pub(crate) struct Extensions {
     pub(crate) starttls: bool,
     pub(crate) pipelining: bool,
