@@ -54,6 +54,8 @@ pub mod files;
 pub mod mailer;
 #[cfg(feature = "peers")]
 pub mod peers;
+#[cfg(unix)]
+pub mod process_stub;
 mod runner;
 #[cfg(feature = "s3-server")]
 pub mod s3_server;

@@ -19,6 +19,9 @@ const DEADLINE: Duration = Duration::from_mins(5);
 /// Adapters that may not skip, by name, separated by commas.
 const REQUIRE: &str = "CONFORMANCE_REQUIRE";
 
+/// How the reason begins when a hook was not implemented.
+const NO_HOOK: &str = "the harness offers no";
+
 /// What a case returns: `Ok` for a pass, [`Absent`] for a skip. It fails by panicking.
 pub type Checked = Result<(), Absent>;
 
@@ -37,7 +40,12 @@ impl Absent {
 
     /// The harness does not implement the optional hook of this name.
     pub fn hook(name: &str) -> Self {
-        Self(format!("the harness offers no `{name}`"))
+        Self(format!("{NO_HOOK} `{name}`"))
+    }
+
+    /// Whether this is about a [`hook`](Self::hook).
+    pub(crate) fn is_hook(&self) -> bool {
+        self.0.starts_with(NO_HOOK)
     }
 }
 

@@ -1,16 +1,15 @@
-//! What both kinds of folder share: unique names, atomic files, work off the async threads, closing.
+//! What both kinds of folder share: unique names, atomic files, work off the async threads.
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use mailer::{Capabilities, Clock, Context, Entropy, Error, ErrorKind, Outcome, Stage, Support};
-use tokio::sync::RwLock;
 
 use crate::error::from_io;
+use crate::gate::Gate;
 
 /// A folder that mails are put into.
 #[derive(Clone, Debug)]
@@ -18,13 +17,12 @@ pub(crate) struct DropBox {
     pub(crate) root: PathBuf,
     clock: Clock,
     entropy: Entropy,
-    /// True once closed. Each running call holds it for reading, so closing waits for them.
-    closed: Arc<RwLock<bool>>,
+    gate: Gate,
 }
 
 impl DropBox {
     pub(crate) fn new(root: PathBuf, clock: Clock, entropy: Entropy) -> Self {
-        Self { root, clock, entropy, closed: Arc::default() }
+        Self { root, clock, entropy, gate: Gate::default() }
     }
 
     pub(crate) fn capabilities() -> Capabilities {
@@ -52,15 +50,11 @@ impl DropBox {
     where
         F: FnOnce(&Path) -> Result<(), Error> + Send + 'static,
     {
-        let closed = Arc::clone(&self.closed).read_owned().await;
-        if *closed {
-            return Err(Error::new(ErrorKind::Closed, ""));
-        }
-        cx.admit()?;
+        let pass = self.gate.enter(cx).await?;
         let root = self.root.clone();
         let running = tokio::task::spawn_blocking(move || {
             let result = work(&root);
-            drop(closed);
+            drop(pass);
             result
         });
         let joined = match cx.deadline {
@@ -77,7 +71,7 @@ impl DropBox {
     }
 
     pub(crate) async fn close(&self) {
-        *self.closed.write().await = true;
+        self.gate.close().await;
     }
 }
 

@@ -9,7 +9,7 @@ use mailer::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::config::folder;
+use crate::config::absolute_path;
 use crate::drop_box::{Draft, DropBox, make_folder, sync_folder};
 
 /// Puts each mail as `<name>.eml`, its bytes and nothing else, into a folder, with an [`EnvelopeFile`] beside it.
@@ -52,7 +52,7 @@ impl Eml {
     ///
     /// Anything but an absolute path answers [`Config`](mailer::ErrorKind::Config).
     pub fn from_url(url: &mut BackendUrl) -> Result<Self, Error> {
-        Ok(Self::new(folder(url)?))
+        Ok(Self::new(absolute_path(url)?))
     }
 }
 

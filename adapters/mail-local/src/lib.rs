@@ -1,13 +1,16 @@
-//! [`mailer`] backends that put mails into files: [`Maildir`] and [`Eml`].
+//! [`mailer`] backends that hand mails to this computer: to a program, or into files.
+//!
+//! | | opened by | one mail is |
+//! |---|---|---|
+//! | [`Sendmail`] | `sendmail:`, `sendmail:///usr/bin/msmtp` | a run of the program, with the bytes on its standard input |
+//! | [`Maildir`] | `maildir:///var/mail-drop` | a file in `new/`: the envelope in lines at the top, then the bytes |
+//! | [`Eml`] | `eml:///var/mail-drop` | `<name>.eml`, the bytes and nothing else, and `<name>.json`, the envelope |
+//!
+//! # Files
 //!
 //! For development, for tests of whole programs, and for hosts where something else picks the mails up. A mail
 //! appears under its final name at once and whole, and only after its bytes are on the disk; then the folder
 //! is synced too, so a mail that was taken survives a power cut.
-//!
-//! | | opened by | one mail is |
-//! |---|---|---|
-//! | [`Maildir`] | `maildir:///var/mail-drop` | a file in `new/`: the envelope in lines at the top, then the bytes |
-//! | [`Eml`] | `eml:///var/mail-drop` | `<name>.eml`, the bytes and nothing else, and `<name>.json`, the envelope |
 //!
 //! Files are written with mode 0600 and folders made with 0700: mails hold codes and links. Whoever may read the
 //! folder sees all recipients, those of hidden copies included.
@@ -20,7 +23,13 @@ mod config;
 mod drop_box;
 mod eml;
 mod error;
+mod gate;
 mod maildir;
+#[cfg(unix)]
+mod sendmail;
 
+pub use config::SendmailOptions;
 pub use eml::{Eml, EnvelopeFile};
 pub use maildir::{Maildir, Trace};
+#[cfg(unix)]
+pub use sendmail::Sendmail;

@@ -9,7 +9,7 @@ use mailer::{
     Address, Backend, BackendUrl, Capabilities, Clock, Context, Entropy, Envelope, Error, Outgoing, Receipt,
 };
 
-use crate::config::folder;
+use crate::config::absolute_path;
 use crate::drop_box::{Draft, DropBox, make_folder, sync_folder};
 
 /// Puts each mail as one file into `new/` of a maildir, as a local delivery does.
@@ -52,7 +52,7 @@ impl Maildir {
     ///
     /// Anything but an absolute path answers [`Config`](mailer::ErrorKind::Config).
     pub fn from_url(url: &mut BackendUrl) -> Result<Self, Error> {
-        Ok(Self::new(folder(url)?))
+        Ok(Self::new(absolute_path(url)?))
     }
 }
 

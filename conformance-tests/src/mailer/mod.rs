@@ -11,19 +11,21 @@ mod injection;
 mod limits;
 pub mod live;
 pub mod outbox;
+#[cfg(unix)]
+mod process;
 mod receipt;
 #[cfg(feature = "ses-server")]
 pub mod ses;
 #[cfg(feature = "smtp-server")]
 pub mod smtp;
 
-use std::{fmt, process::ExitCode, sync::Arc};
+use std::{fmt, path::Path, process::ExitCode, sync::Arc};
 
 use ::mailer::{Address, Backend};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Absent, Case, run_all, trials};
+use crate::{Absent, Case, Verdict, run_all, trials};
 
 /// What a mail adapter must offer to be tested.
 #[async_trait]
@@ -34,6 +36,11 @@ pub trait Harness: Send + Sync + 'static {
     /// A backend that is set up soundly and whose provider, or disk, cannot take any mail.
     async fn open_unusable(&self) -> Result<Arc<dyn Backend>, Absent> {
         Err(Absent::hook("open_unusable"))
+    }
+
+    /// A backend that runs this program for each mail, as sendmail is run, with no further arguments.
+    async fn open_sendmail(&self, _program: &Path) -> Result<Arc<dyn Backend>, Absent> {
+        Err(Absent::hook("open_sendmail"))
     }
 
     /// A backend that speaks SMTP to this server as it is told to.
@@ -81,7 +88,7 @@ pub struct Delivered {
 
 /// All cases.
 pub fn cases() -> Vec<Case<dyn Harness>> {
-    [
+    let mut all = [
         content::cases(),
         envelope::cases(),
         envelope::sender_cases(),
@@ -90,16 +97,41 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
         limits::cases(),
         injection::cases(),
         cancellation::cases(),
+    ]
+    .concat();
+    all.extend(groups_of_sorts().concat());
+    all
+}
+
+/// Groups about one sort of backend each. Each has its hook in [`Harness`].
+fn groups_of_sorts() -> Vec<Vec<Case<dyn Harness>>> {
+    vec![
+        #[cfg(unix)]
+        process::cases(),
         #[cfg(feature = "smtp-server")]
         smtp::cases(),
         #[cfg(feature = "ses-server")]
         ses::cases(),
     ]
-    .concat()
+}
+
+/// The cases that are about this sort of backend: a group is left out if the harness lacks its hook.
+fn cases_for(harness: &dyn Harness) -> Vec<Case<dyn Harness>> {
+    let mut cases = cases();
+    for group in groups_of_sorts() {
+        // Which hook it needs, its cases know; so one is asked.
+        let asked = group[0].judge(harness);
+        if matches!(asked, Verdict::Skipped(absent) if absent.is_hook()) {
+            let names: Vec<_> = group.iter().map(Case::name).collect();
+            cases.retain(|case| !names.contains(&case.name()));
+        }
+    }
+    cases
 }
 
 /// Runs the suite for a package; called by `conformance_tests::mailer!`.
 pub fn main(package: &str, harness: impl Harness) -> ExitCode {
     let harness: Arc<dyn Harness> = Arc::new(harness);
-    run_all(package, trials("", &harness, cases()))
+    let cases = cases_for(&*harness);
+    run_all(package, trials("", &harness, cases))
 }

@@ -6,6 +6,8 @@
 
 mod broken;
 mod flaw;
+#[cfg(unix)]
+mod process;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,11 +32,20 @@ impl Suspect {
 
 /// Harnesses with nothing wrong. One that lacks a hook skips the cases about it; another one has it.
 fn sound() -> Vec<Arc<dyn Harness>> {
-    vec![Arc::new(broken::Workshop(flaw::Flaw::None))]
+    vec![
+        Arc::new(broken::Workshop(flaw::Flaw::None)),
+        #[cfg(unix)]
+        Arc::new(process::Press(process::Fault::Nothing)),
+    ]
 }
 
 fn suspects() -> Vec<Suspect> {
-    [broken::suspects()].into_iter().flatten().collect()
+    let groups = [
+        broken::suspects(),
+        #[cfg(unix)]
+        process::suspects(),
+    ];
+    groups.into_iter().flatten().collect()
 }
 
 /// So it is the flaw that a case finds. Skipped everywhere is not passed.
