@@ -12,7 +12,7 @@ const MAX_WORD: usize = 900;
 const MAX_CONTENT_ID: usize = 200;
 
 /// Headers the renderer writes, or that only relays may write.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "bcc",
     "cc",
     "date",
@@ -23,6 +23,7 @@ const RESERVED: [&str; 12] = [
     "received",
     "reply-to",
     "return-path",
+    "sender",
     "subject",
     "to",
 ];
@@ -30,9 +31,14 @@ const RESERVED: [&str; 12] = [
 /// Checks every field of a mail.
 pub(crate) fn email(email: &Email) -> Result<(), Error> {
     mailbox("from", &email.from)?;
-    for (field, boxes) in
-        [("to", &email.to), ("cc", &email.cc), ("bcc", &email.bcc), ("reply-to", &email.reply_to)]
-    {
+    email.sender.as_ref().map_or(Ok(()), |sender| mailbox("sender", sender))?;
+    for (field, boxes) in [
+        ("from", &email.co_authors),
+        ("to", &email.to),
+        ("cc", &email.cc),
+        ("bcc", &email.bcc),
+        ("reply-to", &email.reply_to),
+    ] {
         for one in boxes {
             mailbox(field, one)?;
         }

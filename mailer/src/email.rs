@@ -46,9 +46,16 @@ use crate::{Address, DedupeKey, Error, Mailbox, Outgoing, Renderer, base64_bytes
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Email {
-    /// The author, shown to the reader; also the envelope sender unless [`envelope_from`](Self::envelope_from)
-    /// says otherwise.
+    /// The author, shown to the reader; also the envelope sender unless [`sender`](Self::sender) or
+    /// [`envelope_from`](Self::envelope_from) says otherwise.
     pub from: Mailbox,
+    /// Further authors, shown beside the first.
+    #[serde(default)]
+    pub co_authors: Vec<Mailbox>,
+    /// Who sends it for its authors, shown to the reader; also the envelope sender, before the author. A mail with
+    /// several authors names one in any case: the first, unless it says otherwise.
+    #[serde(default)]
+    pub sender: Option<Mailbox>,
     /// The readers it is addressed to.
     pub to: Vec<Mailbox>,
     /// Readers who get a copy, shown to all.
@@ -173,6 +180,8 @@ impl Email {
     pub fn new(from: impl Into<Mailbox>, to: impl Into<Mailbox>) -> Self {
         Self {
             from: from.into(),
+            co_authors: Vec::new(),
+            sender: None,
             to: vec![to.into()],
             cc: Vec::new(),
             bcc: Vec::new(),
@@ -198,6 +207,20 @@ impl Email {
     /// [`Invalid`](crate::ErrorKind::Invalid) and names the field. No other kind comes back.
     pub fn render(&self, renderer: &Renderer) -> Result<Outgoing, Error> {
         renderer.render(self)
+    }
+
+    /// Adds a further author.
+    #[must_use]
+    pub fn co_author(mut self, author: impl Into<Mailbox>) -> Self {
+        self.co_authors.push(author.into());
+        self
+    }
+
+    /// Sets who sends it for its authors.
+    #[must_use]
+    pub fn sender(mut self, sender: impl Into<Mailbox>) -> Self {
+        self.sender = Some(sender.into());
+        self
     }
 
     /// Adds a reader.

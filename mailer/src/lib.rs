@@ -168,6 +168,7 @@ mod base64_bytes;
 mod capabilities;
 mod check;
 mod email;
+mod encoded_word;
 mod error;
 pub mod events;
 mod kinds;

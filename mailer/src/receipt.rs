@@ -24,7 +24,7 @@ pub struct Receipt {
     /// How many times it was attempted, this one included.
     pub attempts: u32,
     /// Recipients that were not taken while others were. Empty unless the backend declares
-    /// [`partial`](crate::Capabilities::partial).
+    /// [`partial`](crate::Capabilities::partial), or a layer left some out ([`Suppressed`](crate::layers::Suppressed)).
     pub refused: Vec<Refused>,
 }
 

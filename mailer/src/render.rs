@@ -8,7 +8,7 @@ use lettre::message::{Attachment, Body, Mailboxes, MessageBuilder, MultiPart, Si
 use crate::address::domain_to_ascii;
 use crate::{
     Address, Clock, Email, Entropy, Envelope, EnvelopeFrom, Error, Mailbox, Meta, Outgoing, Part,
-    Unsubscribe, check,
+    Unsubscribe, check, encoded_word,
 };
 
 /// Turns mails into bytes.
@@ -75,7 +75,8 @@ impl Renderer {
             Content::Multi(part) => builder.multipart(part),
         };
         let mut message = message.map_err(|error| Error::invalid("mail", error.to_string()))?;
-        message.headers_mut().set(header::From::from(Mailboxes::from(mailbox(&email.from))));
+        let authors: Vec<_> = [&email.from].into_iter().chain(&email.co_authors).collect();
+        message.headers_mut().insert_raw(address_list(HeaderName::new_from_ascii_str("From"), authors));
         let meta = Meta { kind: email.kind.clone(), key: email.key.clone(), not_after: email.not_after };
         Outgoing::new(envelope, message.formatted(), meta)
     }
@@ -91,16 +92,19 @@ impl Renderer {
             .date(self.date()?)
             .message_id(Some(self.message_id(&email.from.address)))
             .from(stand_in.into());
+        if let Some(sender) = sender(email) {
+            builder = builder.raw_header(address_list(HeaderName::new_from_ascii_str("Sender"), [sender]));
+        }
         for (name, boxes) in [("To", &email.to), ("Cc", &email.cc), ("Reply-To", &email.reply_to)] {
             if !boxes.is_empty() {
                 builder = builder.raw_header(address_list(HeaderName::new_from_ascii_str(name), boxes));
             }
         }
-        builder = builder.subject(&email.subject);
+        builder = builder.raw_header(text_header(HeaderName::new_from_ascii_str("Subject"), &email.subject));
         for (name, value) in email.headers.iter() {
             let name = HeaderName::new_from_ascii(name.to_owned())
                 .map_err(|_| Error::invalid("header name", "is not a header name"))?;
-            builder = builder.raw_header(HeaderValue::new(name, value.to_owned()));
+            builder = builder.raw_header(text_header(name, value));
         }
         Ok(match &email.unsubscribe {
             Some(unsubscribe) => with_unsubscribe(builder, unsubscribe),
@@ -182,12 +186,17 @@ impl Content {
 
 fn envelope(email: &Email) -> Result<Envelope, Error> {
     let from = match &email.envelope_from {
-        None => Some(email.from.address.clone()),
+        None => Some(email.sender.as_ref().unwrap_or(&email.from).address.clone()),
         Some(EnvelopeFrom::Address(address)) => Some(address.clone()),
         Some(EnvelopeFrom::Null) => None,
     };
     let readers = email.to.iter().chain(&email.cc).chain(&email.bcc);
     Envelope::new(from, readers.map(|mailbox| mailbox.address.clone()))
+}
+
+/// Who is named as sender: where there are several authors, readers must not have to guess (RFC 5322).
+fn sender(email: &Email) -> Option<&Mailbox> {
+    email.sender.as_ref().or_else(|| (!email.co_authors.is_empty()).then_some(&email.from))
 }
 
 fn text_part(content_type: ContentType, text: &str) -> SinglePart {
@@ -232,14 +241,26 @@ fn with_unsubscribe(builder: MessageBuilder, unsubscribe: &Unsubscribe) -> Messa
     builder.raw_header(HeaderValue::new(name, "List-Unsubscribe=One-Click".to_owned()))
 }
 
+/// A header of free text.
+fn text_header(name: HeaderName, text: &str) -> HeaderValue {
+    if encoded_word::is_ambiguous(text) {
+        return HeaderValue::dangerous_new_pre_encoded(name, text.to_owned(), encoded_word::encode(text));
+    }
+    HeaderValue::new(name, text.to_owned())
+}
+
 /// One address a line: lettre does not fold lists of addresses that have no names, and a line has its limit.
-fn address_list(name: HeaderName, boxes: &[Mailbox]) -> HeaderValue {
+fn address_list<'a>(name: HeaderName, boxes: impl IntoIterator<Item = &'a Mailbox>) -> HeaderValue {
     let encoded = |one: &Mailbox| {
+        if let Some(name) = one.name.as_deref().map(str::trim).filter(|name| encoded_word::is_ambiguous(name))
+        {
+            return format!("{}\r\n <{}>", encoded_word::encode(name), one.address);
+        }
         let mut headers = Headers::new();
         headers.set(header::To::from(Mailboxes::from(mailbox(one))));
         headers.to_string().trim_start_matches("To:").trim().to_owned()
     };
-    let value = boxes.iter().map(encoded).collect::<Vec<_>>().join(",\r\n ");
+    let value = boxes.into_iter().map(encoded).collect::<Vec<_>>().join(",\r\n ");
     HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value)
 }
 

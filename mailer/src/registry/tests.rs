@@ -53,6 +53,8 @@ fn each_fault_is_named_and_no_secret_is_repeated() {
         ("pigeon://u:geheim@h", "unknown mail scheme pigeon; known are: memory, smtp"),
         ("smtp://u:geheim@h?pol=2", "unknown key pol in the mail URL; smtp takes: pool"),
         ("smtp://u:geheim@h?pool=1&pool=2", "the key pool twice"),
+        ("smtp://u:25?geheim@h", "unknown key that is no word"),
+        ("smtp://u:25?geheim@h&geheim@h", "the key that is no word of a-z, 0-9, _ and - twice"),
         ("smtp://u:geheim@h#x", "a # part"),
         ("smtp://u:geheim@h:port", "not valid: invalid port number"),
         ("SMTP://u:geheim@h", "scheme in lower case"),

@@ -47,7 +47,7 @@ impl BackendUrl {
         let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         for (i, (key, _)) in query.iter().enumerate() {
             if query[..i].iter().any(|(earlier, _)| earlier == key) {
-                return Err(config(format!("the mail URL has the key {key} twice")));
+                return Err(config(format!("the mail URL has the {} twice", shown(key))));
             }
         }
         Ok(Self { url, query, known: Vec::new() })
@@ -90,13 +90,22 @@ impl BackendUrl {
     /// Answers [`Config`](crate::ErrorKind::Config), naming the first key nobody took.
     pub fn finish(&self) -> Result<(), Error> {
         let Some((key, _)) = self.query.first() else { return Ok(()) };
-        let scheme = self.url.scheme();
+        let (key, scheme) = (shown(key), self.url.scheme());
         if self.known.is_empty() {
-            return Err(config(format!("unknown key {key} in the mail URL; {scheme} takes none")));
+            return Err(config(format!("unknown {key} in the mail URL; {scheme} takes none")));
         }
         let known = self.known.join(", ");
-        Err(config(format!("unknown key {key} in the mail URL; {scheme} takes: {known}")))
+        Err(config(format!("unknown {key} in the mail URL; {scheme} takes: {known}")))
     }
+}
+
+/// A key as an error may name it. Behind a `?` that should have been written `%3F` stands the rest of a password.
+fn shown(key: &str) -> String {
+    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    if (1..=32).contains(&key.len()) && key.bytes().all(is_word) {
+        return format!("key {key}");
+    }
+    "key that is no word of a-z, 0-9, _ and -".to_owned()
 }
 
 fn duration(text: &str) -> Option<Duration> {
@@ -122,7 +131,7 @@ impl fmt::Debug for BackendUrl {
         f.debug_struct("BackendUrl")
             .field("scheme", &self.url.scheme())
             .field("host", &self.url.host_str())
-            .field("keys", &self.query.iter().map(|(key, _)| key).collect::<Vec<_>>())
+            .field("keys", &self.query.iter().map(|(key, _)| shown(key)).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -121,6 +121,45 @@ fn unusual_authors_survive_the_encoder() {
 }
 
 #[test]
+fn several_authors_name_a_sender() {
+    let authors = |email: &Email| {
+        let out = email.render(&renderer()).unwrap();
+        let mail = MessageParser::default().parse(&out.raw()[..]).unwrap();
+        let from =
+            mail.from().unwrap().iter().map(|one| one.address().unwrap().to_owned()).collect::<Vec<_>>();
+        let sender = mail.sender().map(|one| one.first().unwrap().address().unwrap().to_owned());
+        (from.join(" "), sender, out.envelope().from().unwrap().to_string(), out.is_from_author())
+    };
+    let secretary = Mailbox::named("Office, Sec.", address("sec@example.org"));
+    let alone = email().sender(secretary.clone());
+    let sec = || "sec@example.org".to_owned();
+    assert_eq!(authors(&alone), ("vault@example.org".into(), Some(sec()), sec(), false));
+    let two = email().co_author(Mailbox::named("Lee, Bob", address("bob@example.com")));
+    let both = "vault@example.org bob@example.com";
+    let vault = || "vault@example.org".to_owned();
+    assert_eq!(authors(&two), (both.into(), Some(vault()), vault(), true));
+    assert_eq!(authors(&two.clone().sender(secretary)), (both.into(), Some(sec()), sec(), false));
+    let many = (0..100).fold(email(), |email, n| email.co_author(address(&format!("author{n}@example.org"))));
+    assert_eq!(authors(&many).0.split(' ').count(), 101);
+    let bad = Mailbox::named("a\r\nBcc: x@y", address("x@example.com"));
+    refused(&email().co_author(bad.clone()), "from: display name");
+    refused(&email().sender(bad), "sender: display name");
+    refused(&email().header("Sender", "x@y"), "header Sender");
+}
+
+#[test]
+fn a_thousand_readers_fit_into_the_header() {
+    let named =
+        |n: usize| Mailbox::named(format!("Reader Nº {n}"), address(&format!("reader{n}@example.com")));
+    let crowd =
+        (1..1000).fold(email(), |email, n| if n % 2 == 0 { email.to(named(n)) } else { email.cc(named(n)) });
+    let out = crowd.render(&renderer()).unwrap();
+    assert_eq!(out.envelope().to().len(), 1000);
+    let mail = MessageParser::default().parse(&out.raw()[..]).unwrap();
+    assert_eq!((mail.to().unwrap().iter().count(), mail.cc().unwrap().iter().count()), (500, 500));
+}
+
+#[test]
 fn control_characters_are_refused_wherever_they_stand() {
     for bad in
         ["a\r\nBcc: x@y", "a\nb", "a\rb", "a\0b", "\u{1b}[1m", "a\u{7f}", "a\u{85}b", "a\u{2028}b", "\t"]
