@@ -64,6 +64,8 @@ pub struct Bridge<T: AsyncTransport> {
     via: Arc<str>,
     capabilities: Capabilities,
     judge: Box<Judge<T>>,
+    /// Whether the transport ends a mail with a line break of its own.
+    ends_lines: bool,
     closed: AtomicBool,
 }
 
@@ -99,6 +101,7 @@ where
             via: via.into(),
             capabilities: Capabilities::default(),
             judge: Box::new(judge),
+            ends_lines: false,
             closed: AtomicBool::new(false),
         }
     }
@@ -138,7 +141,8 @@ impl Bridge<AsyncSmtpTransport<Tokio1Executor>> {
         };
         // The reply to the message is free text; where an id stands in it differs from server to server.
         let judge = |answer: Result<_, _>| answer.map(|_| None).map_err(|error| smtp_error(&error));
-        Self::new(transport, "lettre smtp", judge).with_capabilities(capabilities)
+        let bridge = Self::new(transport, "lettre smtp", judge).with_capabilities(capabilities);
+        Self { ends_lines: true, ..bridge }
     }
 }
 
@@ -175,7 +179,9 @@ where
         cx.admit()?;
         self.capabilities.admit(mail)?;
         let envelope = lettre_envelope(mail.envelope())?;
-        let answer = self.transport.send_raw(&envelope, mail.raw()).await;
+        // Left there, the last line break would be followed by another, and the mail would end in an empty line.
+        let raw = if self.ends_lines { &mail.raw()[..mail.raw().len() - 2] } else { mail.raw() };
+        let answer = self.transport.send_raw(&envelope, raw).await;
         let mut receipt =
             Receipt::new(mail.message_id().clone(), Arc::clone(&self.via)).with_attempts(cx.attempt);
         receipt.provider_id = (self.judge)(answer)?;
