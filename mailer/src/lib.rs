@@ -7,8 +7,9 @@
 //!
 //! - One encoder renders for all backends, so a mail has the same bytes whoever carries it, and sending again
 //!   sends the same bytes.
-//! - Layers are backends. They need two rules and no more: repeat only what is not permanent **and** surely not
-//!   sent ([`Error::retry`]); turn to another backend only for a fault of the transport that was surely not sent.
+//! - [Layers](layers) are backends. They need two rules and no more: repeat only what is not permanent **and** surely
+//!   not sent ([`Error::retry`]); turn to another backend only for a fault of the transport that was surely not sent.
+//! - What a provider tells later, of bounces and complaints, is an [event](events), whichever provider it is.
 //! - Mails that must not be lost go through an [`Outbox`], which needs no task in the background.
 //! - Subjects, bodies, secrets and links are in no error, no log line and no `Debug`.
 //!
@@ -116,8 +117,10 @@
 //! - It repeats a mail if [`Error::retry`] allows it, and never for another reason.
 //! - It turns to another backend if [`Error::scope`] is [`Scope::Transport`] and [`Error::outcome`] is
 //!   [`Outcome::NotApplied`]; a refused recipient says nothing about the transport.
-//! - It keeps the receipt's `via` and sums up `attempts`.
-//! - From the outside in: observe, suppress, retry, fail over, limit the rate, backend.
+//! - It keeps the receipt's `via` and sums up `attempts`, also those of an error.
+//! - From the outside in: observe, redirect, suppress, retry, fail over, limit the rate, backend.
+//!
+//! [`layers`] holds those that most programs need. This is what one looks like:
 //!
 //! ```
 //! # use mailer::{Backend, Capabilities, Context, Error, Outcome, Outgoing, Receipt, Scope};
