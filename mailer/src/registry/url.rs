@@ -13,7 +13,7 @@ use crate::Error;
 ///
 /// An opener reads the fixed parts from [`url`](Self::url) and takes each key it knows with
 /// [`take`](Self::take), also if it is not there, so that a mistake can be answered with the list of what would
-/// have been right. The [`Registry`] calls [`finish`](Self::finish) itself.
+/// have been right. The [`Registry`](crate::Registry) calls [`finish`](Self::finish) itself.
 ///
 /// What an opener does not take is an error afterwards, so a misspelt key never passes in silence.
 ///
