@@ -30,14 +30,19 @@ pub(crate) async fn log_in<S: Io>(
     limits: &Limits,
 ) -> Result<(), Error> {
     let Some(provider) = &options.credentials else { return Ok(()) };
+    if options.shows_credentials() {
+        let message = "the credentials would travel in clear, which nobody permitted";
+        return Err(Step::Auth.error(ErrorKind::Auth, message));
+    }
     let credentials = ask(&**provider, Ask { refused: false }, limits).await?;
     let mechanism = choose(&credentials, offered, options)?;
     let reply = exchange(wire, mechanism, &credentials, limits).await?;
     if reply.is_yes() {
         return Ok(());
     }
-    let error = Step::Auth.refused(hidden(reply.clone(), &credentials));
-    if reply.code != 535 {
+    let may_be_outdated = reply.code == 535;
+    let error = Step::Auth.refused(reply);
+    if !may_be_outdated {
         return Err(error);
     }
     // A token may have expired before its time, and a password may just have been changed.
@@ -46,7 +51,7 @@ pub(crate) async fn log_in<S: Io>(
         return Err(error);
     }
     let reply = exchange(wire, choose(&renewed, offered, options)?, &renewed, limits).await?;
-    if reply.is_yes() { Ok(()) } else { Err(Step::Auth.refused(hidden(reply, &renewed))) }
+    if reply.is_yes() { Ok(()) } else { Err(Step::Auth.refused(reply)) }
 }
 
 async fn ask(provider: &dyn CredentialsProvider, ask: Ask, limits: &Limits) -> Result<Credentials, Error> {
@@ -85,6 +90,47 @@ fn choose(credentials: &Credentials, offered: &Extensions, options: &Options) ->
     })
 }
 
+/// What we say to prove who we are: a command, and an answer to each challenge.
+struct Script {
+    command: String,
+    answers: Vec<String>,
+    /// What no error may repeat.
+    secrets: Vec<String>,
+}
+
+impl Script {
+    fn new(mechanism: Mechanism, credentials: &Credentials) -> Self {
+        let (user, secret) = (credentials.user(), credentials.secret());
+        let name = mechanism.name();
+        let (first, answers) = match mechanism {
+            Mechanism::Plain => {
+                let first = BASE64.encode(format!("\0{user}\0{secret}"));
+                // A server may ask again for what the command held already.
+                (Some(first.clone()), vec![first])
+            }
+            Mechanism::Login => (None, vec![BASE64.encode(user), BASE64.encode(secret)]),
+            Mechanism::Xoauth2 => {
+                let first = BASE64.encode(format!("user={user}\u{1}auth=Bearer {secret}\u{1}\u{1}"));
+                // The challenge says what is wrong. An empty answer has the server say so in a reply.
+                (Some(first), vec![String::new()])
+            }
+        };
+        let command = first.as_ref().map_or(format!("AUTH {name}"), |first| format!("AUTH {name} {first}"));
+        let secrets = [Some(secret.to_owned()), Some(BASE64.encode(secret)), first].into_iter().flatten();
+        Self { command, answers, secrets: secrets.filter(|secret| !secret.is_empty()).collect() }
+    }
+
+    /// The reply without lines that repeat a secret.
+    fn hide(&self, mut reply: Reply) -> Reply {
+        for line in &mut reply.lines {
+            if self.secrets.iter().any(|secret| line.contains(secret)) {
+                "(hidden, since it repeats the secret)".clone_into(line);
+            }
+        }
+        reply
+    }
+}
+
 /// Sends the credentials and answers the server's last word.
 async fn exchange<S: Io>(
     wire: &mut Wire<S>,
@@ -92,54 +138,44 @@ async fn exchange<S: Io>(
     credentials: &Credentials,
     limits: &Limits,
 ) -> Result<Reply, Error> {
-    let (user, secret) = (credentials.user(), credentials.secret());
-    let first = match mechanism {
-        Mechanism::Plain => Some(BASE64.encode(format!("\0{user}\0{secret}"))),
-        Mechanism::Login => None,
-        Mechanism::Xoauth2 => Some(BASE64.encode(format!("user={user}\u{1}auth=Bearer {secret}\u{1}\u{1}"))),
-    };
-    let command = match &first {
-        Some(first) => format!("AUTH {} {first}\r\n", mechanism.name()),
-        None => format!("AUTH {}\r\n", mechanism.name()),
-    };
-    let mut reply = say(wire, &command, limits).await?;
-    let answers = match (mechanism, first) {
-        (Mechanism::Login, _) => vec![BASE64.encode(user), BASE64.encode(secret)],
-        // A server may ask again for what the command held already.
-        (Mechanism::Plain, Some(first)) => vec![first],
-        // It tells what is wrong, and wants an empty line before it says so clearly.
-        _ => vec![String::new()],
-    };
+    let script = Script::new(mechanism, credentials);
+    let mut reply = say(wire, &script.command, limits).await?;
     let mut told = None;
-    for answer in answers {
+    for answer in &script.answers {
         if reply.code != 334 {
             break;
         }
         if mechanism == Mechanism::Xoauth2 {
             told = BASE64.decode(reply.text()).ok().and_then(|json| String::from_utf8(json).ok());
         }
-        reply = say(wire, &format!("{answer}\r\n"), limits).await?;
+        reply = say(wire, answer, limits).await?;
     }
-    // Without this the reader of the error would see "bad credentials" and nothing of the reason.
-    reply.lines.extend(told.map(|told| told.replace(|c: char| c.is_control(), " ")));
-    Ok(reply)
+    // Without this the reader of the error would see that the token was refused, and nothing of the reason.
+    reply.lines.extend(told.map(|told| told.replace(char::is_control, " ")));
+    Ok(script.hide(reply))
 }
 
 async fn say<S: Io>(wire: &mut Wire<S>, line: &str, limits: &Limits) -> Result<Reply, Error> {
     let until = limits.until(limits.timeouts.command);
-    wire.ask(line.as_bytes(), until).await.map_err(|fault| Step::Auth.fault(fault))
+    let answer = wire.ask(format!("{line}\r\n").as_bytes(), until).await;
+    answer.map_err(|fault| Step::Auth.fault(fault))
 }
 
-/// The reply without lines that repeat the secret.
-fn hidden(mut reply: Reply, credentials: &Credentials) -> Reply {
-    let (user, secret) = (credentials.user(), credentials.secret());
-    let plain = BASE64.encode(format!("\0{user}\0{secret}"));
-    let encoded = BASE64.encode(secret);
-    for line in &mut reply.lines {
-        let tells = [secret, &plain, &encoded].iter().any(|told| !told.is_empty() && line.contains(*told));
-        if tells {
-            "(hidden, since it repeats the secret)".clone_into(line);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_that_repeats_a_secret_is_hidden() {
+        let credentials = Credentials::password("ann", "geheim");
+        for mechanism in [Mechanism::Plain, Mechanism::Login, Mechanism::Xoauth2] {
+            let script = Script::new(mechanism, &credentials);
+            for told in script.secrets.iter().chain([&script.command]).filter(|told| *told != "AUTH LOGIN") {
+                let lines = vec![format!("what is {told}?"), "no".to_owned()];
+                let reply = script.hide(Reply { code: 535, enhanced: None, lines });
+                assert!(!reply.lines.concat().contains(told.as_str()), "{mechanism:?}: {:?}", reply.lines);
+                assert_eq!(reply.lines[1], "no");
+            }
         }
     }
-    reply
 }

@@ -20,10 +20,6 @@ use crate::{
 
 /// Opens a connection that is private, if it is to be, and logged in.
 pub(crate) async fn open(options: &Options, tls: &Tls, limits: &Limits) -> Result<Session, Error> {
-    if options.shows_credentials() {
-        let message = "the credentials would travel in clear, which nobody permitted";
-        return Err(Step::Auth.error(ErrorKind::Auth, message));
-    }
     let tcp = dial(options, limits).await?;
     let helo = helo(options, &tcp);
     let (mut wire, extensions) = match options.security {

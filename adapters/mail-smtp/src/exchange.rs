@@ -176,7 +176,7 @@ fn commands(session: &Session, mail: &Outgoing, with_data: bool) -> Vec<(Step, S
 async fn withdraw(session: &mut Session, data: Option<Reply>, limits: &Limits) -> Fate {
     match data {
         // All were refused, so the empty mail reaches nobody, whatever the server says about it.
-        Some(data) if data.code == 354 => match ask(session, Step::Data, ".\r\n", limits).await {
+        Some(data) if data.code == 354 => match ask(session, Step::Verdict, ".\r\n", limits).await {
             Ok(_) => Fate::Keep,
             Err(_) => Fate::Discard,
         },

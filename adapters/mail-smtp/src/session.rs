@@ -91,13 +91,14 @@ impl Session {
 
     /// Leaves without waiting for anything.
     pub(crate) fn leave(mut self) {
-        self.wire.throw(b"QUIT\r\n");
+        self.wire.part(b"QUIT\r\n");
         tracing::debug!(mails = self.mails, "SMTP connection closed");
     }
 
     /// Leaves as RFC 5321 wants it. Whatever the server does, this ends soon and well: no mail depends on it.
     pub(crate) async fn quit(mut self) {
         let farewell = self.wire.ask(b"QUIT\r\n", Instant::now() + FAREWELL).await;
+        self.wire.part(b"");
         tracing::debug!(mails = self.mails, polite = farewell.is_ok(), "SMTP connection closed");
     }
 }

@@ -95,12 +95,12 @@ impl<S: Io> Wire<S> {
         waiting && self.is_settled()
     }
 
-    /// Writes what it can at this moment, without waiting.
-    pub(crate) fn throw(&mut self, bytes: &[u8]) {
+    /// Writes some last bytes and says that no more will come, as far as that can be done without waiting.
+    pub(crate) fn part(&mut self, last: &[u8]) {
         let mut cx = Context::from_waker(Waker::noop());
-        if Pin::new(&mut self.io).poll_write(&mut cx, bytes).is_ready() {
-            // Nobody waits for what becomes of it.
-            let _ = Pin::new(&mut self.io).poll_flush(&mut cx);
+        if last.is_empty() || Pin::new(&mut self.io).poll_write(&mut cx, last).is_ready() {
+            // Nobody hears what becomes of it.
+            let _ = Pin::new(&mut self.io).poll_shutdown(&mut cx);
         }
     }
 
@@ -176,3 +176,6 @@ impl<S> fmt::Debug for Wire<S> {
         f.debug_struct("Wire").field("awaited", &self.awaited).field("end", &self.end).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
