@@ -22,9 +22,9 @@ pub(crate) async fn proxy(to: SocketAddr, one_way: Duration) -> SocketAddr {
             let there = TcpStream::connect(to).await.expect("the server listens");
             here.set_nodelay(true).expect("it is connected");
             there.set_nodelay(true).expect("it is connected");
-            let ((from_here, to_here), (from_there, to_there)) = (here.into_split(), there.into_split());
-            tokio::spawn(delay(from_here, to_there, one_way));
-            tokio::spawn(delay(from_there, to_here, one_way));
+            let (client, server) = (here.into_split(), there.into_split());
+            tokio::spawn(delay(client.0, server.1, one_way));
+            tokio::spawn(delay(server.0, client.1, one_way));
         }
     });
     address

@@ -44,10 +44,16 @@ impl Live for Provider {
     }
 }
 
-/// The adapters that can be named by a URL.
+/// The adapters that can be named by a URL. Credentials for SES may come from the environment, as with any tool.
 fn registry() -> Registry {
+    #[expect(clippy::disallowed_methods, reason = "this is the edge: a program that is run by hand")]
+    let environment = mail_ses::Environment::from_vars(std::env::vars());
     Registry::new()
         .with("eml", |url| Ok(Arc::new(mail_local::Eml::from_url(url)?)))
         .with("maildir", |url| Ok(Arc::new(mail_local::Maildir::from_url(url)?)))
         .with("memory", |url| Ok(Arc::new(mail_memory::Memory::from_url(url)?)))
+        .with("sendmail", |url| Ok(Arc::new(mail_local::Sendmail::from_url(url)?)))
+        .with("ses", move |url| Ok(Arc::new(mail_ses::Ses::from_url(url, &environment)?)))
+        .with("smtp", |url| Ok(Arc::new(mail_smtp::Smtp::from_url(url)?)))
+        .with("smtps", |url| Ok(Arc::new(mail_smtp::Smtp::from_url(url)?)))
 }
