@@ -235,13 +235,19 @@ impl Session {
             connection.body = end;
             connection.ended_mails += 1;
         });
-        let lines = sent.split_inclusive(|&byte| byte == b'\n');
-        Ok(lines.flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect())
+        let mut raw = Vec::with_capacity(end);
+        for line in sent.split_inclusive(|&byte| byte == b'\n') {
+            raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+        }
+        Ok(raw.into())
     }
 
-    /// Takes the mail over that came last.
+    /// Takes the mail over that came last, if it is for anybody.
     fn take(&mut self) {
         let (Some(mail), Some(raw)) = (self.mail.clone(), self.whole.take()) else { return };
+        if mail.to.is_empty() {
+            return;
+        }
         let (connection, private, user) = (self.wire.number(), self.wire.is_private(), self.user.clone());
         self.shared.state.send_modify(|state| {
             let id = format!("Q{:06}", state.mails.len());

@@ -228,14 +228,15 @@ async fn a_runtime_that_ended_takes_nothing_with_it(harness: &dyn Harness) -> Ch
 
 /// Nor do they use up the places of others.
 async fn failed_calls_leave_no_connection_behind(harness: &dyn Harness) -> Checked {
-    let post = Post::open_with(harness, Options::new(), |target| target.connections = 2).await?;
+    let options = Options::new().recipient("bob@example.com", "550 5.1.1 nobody");
+    let post = Post::open_with(harness, options, |target| target.connections = 2).await?;
     for point in [Point::Greeting, Point::Ehlo, Point::Mail, Point::Rcpt, Point::Data, Point::Verdict] {
         for steps in [vec![Step::line("what?")], vec![Step::line("421 4.3.2 no")], vec![Step::Close]] {
             post.fails_by(Twist::at(point).does(steps)).await;
         }
     }
     for _ in 0..3 {
-        post.fails(&mail_to(&["jürgen@example.com"])).await;
+        post.fails(&mail_to(&["bob@example.com"])).await;
         post.next_is_fine().await;
     }
     post.until(|seen| seen.live <= 2).await;

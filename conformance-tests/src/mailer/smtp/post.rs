@@ -21,6 +21,9 @@ use crate::{
 /// A call that takes longer than this hangs. No sound backend comes near it.
 const HANGS: Duration = Duration::from_secs(10);
 
+/// What a server does not see within this time will not come any more.
+const NEVER: Duration = Duration::from_secs(5);
+
 /// How long a call may take that is about to wait for nothing. Long enough for all that comes before.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -126,7 +129,7 @@ impl Post {
 
     /// Waits until the server has seen what is described, which must happen.
     pub(super) async fn until(&self, reached: impl FnMut(&crate::smtp_server::State) -> bool) {
-        let waited = tokio::time::timeout(HANGS, self.server.until(reached)).await;
+        let waited = tokio::time::timeout(NEVER, self.server.until(reached)).await;
         waited.unwrap_or_else(|_| panic!("it never came to this: {:?}", self.server.seen(summary)));
     }
 }
@@ -198,7 +201,7 @@ pub(super) fn mail_to(readers: &[&str]) -> Outgoing {
 
 /// A mail that no buffer on its way can hold.
 pub(super) fn large_mail() -> Outgoing {
-    desk::with_body(format!("{CONTENT}\r\n{}", "0123456789abcdefghijklmnopqrstuvwxyz\r\n".repeat(440_000)))
+    desk::with_body(format!("{CONTENT}\r\n{}", "0123456789abcdefghijklmnopqrstuvwxyz\r\n".repeat(220_000)))
 }
 
 /// Everything that callers can act upon.

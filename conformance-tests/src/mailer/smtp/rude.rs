@@ -201,8 +201,11 @@ async fn a_farewell_on_an_idle_connection_costs_no_mail(harness: &dyn Harness) -
         }
         settle().await;
         let mail = mail();
-        let sending = post.begin(&mail, ::mailer::Context::new());
-        post.until(|seen| seen.connections.len() == 2).await;
+        let mut sending = post.begin(&mail, ::mailer::Context::new());
+        tokio::select! {
+            answer = &mut sending => panic!("{farewell} was taken for an answer: {answer:?}"),
+            () = post.until(|seen| seen.connections.len() == 2) => {}
+        }
         post.server.release();
         let receipt = sending.answer().await.unwrap_or_else(|error| panic!("after {farewell}: {error:?}"));
         post.assert_arrived(&mail, &receipt);

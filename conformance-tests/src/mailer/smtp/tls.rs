@@ -130,7 +130,9 @@ async fn any_certificate_is_taken_by_those_who_say_so(harness: &dyn Harness) -> 
 /// Each side waits for the other, and the deadline ends it.
 async fn a_port_that_wants_tls_at_once_is_not_waited_for(harness: &dyn Harness) -> Checked {
     for security in [Security::StartTls, Security::None] {
-        let post = open(harness, sound().implicit_tls(), security).await?;
+        let post =
+            Post::open_with(harness, Options::new().implicit_tls(), |target| target.security = security)
+                .await?;
         let error = post.fails_briefly(&mail()).await;
         let told = (error.scope(), error.outcome(), error.stage());
         assert_eq!(told, (Scope::Transport, Outcome::NotApplied, Stage::Connect), "{error:?}");
