@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use aws_sdk_sesv2::{
     Client,
-    config::{BehaviorVersion, Region, SharedHttpClient, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{
+        BehaviorVersion, Region, SharedHttpClient, StalledStreamProtectionConfig, retry::RetryConfig,
+        timeout::TimeoutConfig,
+    },
     primitives::Blob,
     types::{Destination, EmailContent, MessageTag, RawMessage},
 };
@@ -16,12 +19,13 @@ use aws_smithy_http_client::{
 use mailer::{
     Backend, BackendUrl, Capabilities, Context, Error, ErrorKind, MessageId, Outcome, Outgoing, Receipt,
 };
-use tokio::{sync::RwLock, time::timeout_at};
+use tokio::time::timeout_at;
 
 use crate::{
     account::{Account, Quota},
     config::{Environment, Options, is_tag},
     error::{Progress, deadline, nonsense, translate},
+    gate::Gate,
     handover::Handover,
 };
 
@@ -46,8 +50,7 @@ pub struct Ses {
 
 struct Shared {
     options: Options,
-    /// True once closed. Each running call holds it for reading, so closing waits for them.
-    closed: RwLock<bool>,
+    gate: Gate,
 }
 
 impl Ses {
@@ -66,9 +69,11 @@ impl Ses {
             .region(Region::new(options.region.clone()))
             .credentials_provider(options.credentials.clone())
             .retry_config(RetryConfig::disabled())
+            // The timeouts say how long a call may take; a slow line is no fault before that.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(timeouts.build());
         config.set_endpoint_url(options.endpoint.clone());
-        let shared = Shared { options, closed: RwLock::default() };
+        let shared = Shared { options, gate: Gate::default() };
         Ok(Self { client: Client::from_conf(config.build()), shared: Arc::new(shared) })
     }
 
@@ -87,10 +92,7 @@ impl Ses {
 
     /// What SES says about the account. Needs the permission `ses:GetAccount`; SES answers it about once a second.
     pub async fn account(&self) -> Result<Account, Error> {
-        let closed = self.shared.closed.read().await;
-        if *closed {
-            return Err(Error::new(ErrorKind::Closed, ""));
-        }
+        let _running = self.shared.gate.enter()?;
         let output = self.client.get_account().send().await;
         // Asking sends nothing, however it ends.
         let output =
@@ -106,10 +108,7 @@ impl Ses {
     }
 
     async fn hand_over(&self, mail: &Outgoing, cx: &Context, handover: &Handover) -> Result<Receipt, Error> {
-        let closed = self.shared.closed.read().await;
-        if *closed {
-            return Err(Error::new(ErrorKind::Closed, ""));
-        }
+        let _running = self.shared.gate.enter()?;
         cx.admit()?;
         self.capabilities().admit(mail)?;
         let options = &self.shared.options;
@@ -215,7 +214,7 @@ impl Backend for Ses {
     }
 
     async fn close(&self) {
-        *self.shared.closed.write().await = true;
+        self.shared.gate.close().await;
     }
 }
 

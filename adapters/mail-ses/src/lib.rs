@@ -6,6 +6,8 @@ mod account;
 mod backend;
 mod config;
 mod error;
+pub mod events;
+mod gate;
 mod handover;
 #[cfg(feature = "aws-config")]
 mod sdk;
