@@ -40,7 +40,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     ///
     /// Kinds: [`Auth`](crate::ErrorKind::Auth), [`Tls`](crate::ErrorKind::Tls),
     /// [`Unavailable`](crate::ErrorKind::Unavailable), [`Timeout`](crate::ErrorKind::Timeout),
-    /// [`Config`](crate::ErrorKind::Config), [`Closed`](crate::ErrorKind::Closed).
+    /// [`Protocol`](crate::ErrorKind::Protocol), [`Config`](crate::ErrorKind::Config),
+    /// [`Closed`](crate::ErrorKind::Closed).
     async fn check(&self) -> Result<(), Error> {
         Ok(())
     }

@@ -55,12 +55,8 @@ pub(crate) async fn log_in<S: Io>(
 }
 
 async fn ask(provider: &dyn CredentialsProvider, ask: Ask, limits: &Limits) -> Result<Credentials, Error> {
-    let asking = provider.credentials(ask);
-    let answer = match limits.deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, asking).await,
-        None => Ok(asking.await),
-    };
-    match answer {
+    let until = limits.until(limits.timeouts.command);
+    match tokio::time::timeout_at(until, provider.credentials(ask)).await {
         Ok(Ok(credentials)) if credentials.is_sound() => Ok(credentials),
         Ok(Ok(_)) => Err(Step::Auth.error(
             ErrorKind::Auth,

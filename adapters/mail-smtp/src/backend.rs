@@ -64,20 +64,27 @@ impl Smtp {
             None => (connect::open(&self.options, &self.tls, limits).await?, true),
         };
         loop {
-            let result = transact(&mut session, mail, self.options.partial, limits).await;
-            match result {
-                // It had lain unused, and was closed without our noticing. The server has seen nothing of the mail.
-                Err(Failure { fate: Fate::Stale, .. }) if !is_fresh => {
+            let Failure { error, fate } =
+                match transact(&mut session, mail, self.options.partial, limits).await {
+                    Ok(receipt) => {
+                        session.count();
+                        self.pool.put_back(slot, session);
+                        return Ok(receipt);
+                    }
+                    Err(failure) => failure,
+                };
+            match fate {
+                Fate::Keep => {
+                    self.pool.put_back(slot, session);
+                    return Err(error);
+                }
+                // It had lain unused, and was closed without our noticing. The server has taken nothing of the mail.
+                Fate::Stale if !is_fresh => {
                     drop(session);
                     session = connect::open(&self.options, &self.tls, limits).await?;
                     is_fresh = true;
                 }
-                Err(Failure { fate: Fate::Stale | Fate::Discard, error }) => return Err(error),
-                Ok(_) | Err(Failure { fate: Fate::Keep, .. }) => {
-                    session.count();
-                    self.pool.put_back(slot, session);
-                    return result.map_err(|failure| failure.error);
-                }
+                Fate::Stale | Fate::Discard => return Err(error),
             }
         }
     }

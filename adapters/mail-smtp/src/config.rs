@@ -92,7 +92,7 @@ pub enum Mechanism {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Finding the server's addresses and reaching one of them, and making the connection private.
+    /// Finding the server's addresses and reaching one of them. Making the connection private may take as long again.
     pub connect: Duration,
     /// The server's first words. Some let strangers wait on purpose.
     pub greeting: Duration,

@@ -22,27 +22,16 @@ use crate::{
 pub(crate) async fn open(options: &Options, tls: &Tls, limits: &Limits) -> Result<Session, Error> {
     let tcp = dial(options, limits).await?;
     let helo = helo(options, &tcp);
-    let (mut wire, extensions) = match options.security {
-        Security::Implicit => {
-            let mut wire = boxed(tls.secure(tcp, limits).await?);
-            greeting(&mut wire, limits).await?;
-            let extensions = hello(&mut wire, &helo, limits).await?;
-            (wire, extensions)
-        }
-        Security::None => {
-            let mut wire = boxed(tcp);
-            greeting(&mut wire, limits).await?;
-            let extensions = hello(&mut wire, &helo, limits).await?;
-            (wire, extensions)
-        }
+    let mut wire = match options.security {
+        Security::None => greeted(tcp, limits).await?,
+        Security::Implicit => greeted(tls.secure(tcp, limits).await?, limits).await?,
         Security::StartTls => {
             let tcp = start_tls(Wire::new(tcp), &helo, limits).await?;
-            // A new wire, and a new EHLO: nothing that was said in clear is believed any more.
-            let mut wire = boxed(tls.secure(tcp, limits).await?);
-            let extensions = hello(&mut wire, &helo, limits).await?;
-            (wire, extensions)
+            // A new wire, and below a new EHLO: nothing that was said in clear is believed any more.
+            Wire::new(Box::new(tls.secure(tcp, limits).await?) as Box<dyn Io>)
         }
     };
+    let extensions = hello(&mut wire, &helo, limits).await?;
     auth::log_in(&mut wire, &extensions, options, limits).await?;
     tracing::debug!(
         host = options.host,
@@ -54,8 +43,10 @@ pub(crate) async fn open(options: &Options, tls: &Tls, limits: &Limits) -> Resul
     Ok(Session::new(wire, extensions))
 }
 
-fn boxed(io: impl Io + 'static) -> Wire<Box<dyn Io>> {
-    Wire::new(Box::new(io))
+async fn greeted(io: impl Io + 'static, limits: &Limits) -> Result<Wire<Box<dyn Io>>, Error> {
+    let mut wire = Wire::new(Box::new(io) as Box<dyn Io>);
+    greeting(&mut wire, limits).await?;
+    Ok(wire)
 }
 
 /// Reaches one of the server's addresses. Each gets its share of the time that is left, so that a dead one does not use

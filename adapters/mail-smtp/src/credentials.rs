@@ -39,7 +39,8 @@ pub trait CredentialsProvider: fmt::Debug + Send + Sync + 'static {
     /// Answers who we are now. Called for each new connection, and once more if the server refuses what came of it.
     ///
     /// An error is reported as [`Auth`](mailer::ErrorKind::Auth) that may pass, with this error as its source: it must
-    /// hold no secret. The future may be dropped at any time.
+    /// hold no secret. The future may be dropped at any time, and is when it takes longer than the server may take for the
+    /// answer to a command.
     async fn credentials(&self, ask: Ask) -> Result<Credentials, Box<dyn StdError + Send + Sync>>;
 }
 

@@ -43,7 +43,7 @@ impl Session {
         }
     }
 
-    /// Remembers that it was used once more.
+    /// Remembers that it has carried a mail.
     pub(crate) fn count(&mut self) {
         self.mails = self.mails.saturating_add(1);
         self.used = Instant::now();
@@ -68,8 +68,6 @@ impl Session {
         if self.expires(options).is_some_and(|expires| expires <= now) {
             return false;
         }
-        // What the server sent lately is seen only after the runtime has looked at its sockets.
-        tokio::task::yield_now().await;
         if !self.wire.is_quiet() {
             return false;
         }
@@ -92,13 +90,17 @@ impl Session {
     /// Leaves without waiting for anything.
     pub(crate) fn leave(mut self) {
         self.wire.part(b"QUIT\r\n");
-        tracing::debug!(mails = self.mails, "SMTP connection closed");
     }
 
     /// Leaves as RFC 5321 wants it. Whatever the server does, this ends soon and well: no mail depends on it.
     pub(crate) async fn quit(mut self) {
-        let farewell = self.wire.ask(b"QUIT\r\n", Instant::now() + FAREWELL).await;
+        drop(self.wire.ask(b"QUIT\r\n", Instant::now() + FAREWELL).await);
         self.wire.part(b"");
-        tracing::debug!(mails = self.mails, polite = farewell.is_ok(), "SMTP connection closed");
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        tracing::debug!(mails = self.mails, "SMTP connection closed");
     }
 }
