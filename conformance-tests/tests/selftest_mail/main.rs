@@ -8,6 +8,10 @@ mod broken;
 mod flaw;
 #[cfg(unix)]
 mod process;
+#[cfg(feature = "ses-server")]
+mod ses;
+#[cfg(feature = "smtp-server")]
+mod smtp;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,6 +40,10 @@ fn sound() -> Vec<Arc<dyn Harness>> {
         Arc::new(broken::Workshop(flaw::Flaw::None)),
         #[cfg(unix)]
         Arc::new(process::Press(process::Fault::Nothing)),
+        #[cfg(feature = "ses-server")]
+        ses::sound(),
+        #[cfg(feature = "smtp-server")]
+        smtp::sound(),
     ]
 }
 
@@ -44,6 +52,10 @@ fn suspects() -> Vec<Suspect> {
         broken::suspects(),
         #[cfg(unix)]
         process::suspects(),
+        #[cfg(feature = "ses-server")]
+        ses::suspects(),
+        #[cfg(feature = "smtp-server")]
+        smtp::suspects(),
     ];
     groups.into_iter().flatten().collect()
 }
