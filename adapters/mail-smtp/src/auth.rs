@@ -34,7 +34,7 @@ pub(crate) async fn log_in<S: Io>(
         let message = "the credentials would travel in clear, which nobody permitted";
         return Err(Step::Auth.error(ErrorKind::Auth, message));
     }
-    let credentials = ask(&**provider, Ask { refused: false }, limits).await?;
+    let credentials = ask(&**provider, Ask::new(false), limits).await?;
     let mechanism = choose(&credentials, offered, options)?;
     let reply = exchange(wire, mechanism, &credentials, limits).await?;
     if reply.is_yes() {
@@ -46,7 +46,7 @@ pub(crate) async fn log_in<S: Io>(
         return Err(error);
     }
     // A token may have expired before its time, and a password may just have been changed.
-    let renewed = ask(&**provider, Ask { refused: true }, limits).await?;
+    let renewed = ask(&**provider, Ask::new(true), limits).await?;
     if renewed == credentials {
         return Err(error);
     }

@@ -1,6 +1,6 @@
 //! What there is to configure, and the URL that says the same.
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use mailer::{BackendUrl, Error, ErrorKind};
 use percent_encoding::percent_decode_str;
@@ -67,7 +67,7 @@ pub enum Security {
 }
 
 /// Whose certificates are trusted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Roots {
     /// The authorities of the web.
@@ -347,6 +347,15 @@ fn demand(holds: bool, otherwise: &str) -> Result<(), Error> {
 
 pub(crate) fn config(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Web => f.write_str("Web"),
+            Self::Pem(pem) => write!(f, "Pem({} bytes)", pem.len()),
+        }
+    }
 }
 
 #[cfg(test)]

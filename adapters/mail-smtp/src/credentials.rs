@@ -61,8 +61,8 @@ pub struct PasswordFile {
     path: PathBuf,
 }
 
-/// A function as a [`CredentialsProvider`]; made by [`from_fn`].
-pub struct FromFn<F>(F);
+/// A function as a provider.
+struct FromFn<F>(F);
 
 impl Credentials {
     /// A user and a password.
@@ -94,6 +94,13 @@ impl Credentials {
     }
 }
 
+impl Ask {
+    /// The first time for a connection, or after a refusal.
+    pub fn new(refused: bool) -> Self {
+        Self { refused }
+    }
+}
+
 impl PasswordFile {
     /// A password in this file. It is not read yet.
     pub fn new(user: impl Into<String>, path: impl Into<PathBuf>) -> Self {
@@ -116,7 +123,7 @@ impl PasswordFile {
 ///     Ok(Credentials::token("vault@example.org", "a token from somewhere"))
 /// })));
 /// ```
-pub fn from_fn<F, Fut>(ask: F) -> FromFn<F>
+pub fn from_fn<F, Fut>(ask: F) -> impl CredentialsProvider
 where
     F: Fn(Ask) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Credentials, Box<dyn StdError + Send + Sync>>> + Send,
@@ -200,10 +207,10 @@ mod tests {
         let provider = PasswordFile::new("ann", &file);
         for (text, password) in [("one\n", "one"), ("two\r\n", "two"), (" three \n\n", " three \n")] {
             std::fs::write(&file, text).unwrap();
-            let read = provider.credentials(Ask { refused: false }).await.unwrap();
+            let read = provider.credentials(Ask::new(false)).await.unwrap();
             assert_eq!(read, Credentials::password("ann", password));
         }
         std::fs::remove_file(&file).unwrap();
-        assert!(provider.credentials(Ask { refused: false }).await.is_err());
+        assert!(provider.credentials(Ask::new(false)).await.is_err());
     }
 }

@@ -80,6 +80,8 @@
 //! # What it cannot do
 //!
 //! - It speaks to one host. Finding the servers of a recipient's domain is a relay's business.
+//! - A server that takes fewer connections than `pool` sends those above away with 421, and their mails are answered with
+//!   [`Unavailable`](mailer::ErrorKind::Unavailable), surely not sent. Set `pool` to what the server allows.
 //! - A server that says yes before the dot, or nothing after it, is not second-guessed: the former is
 //!   [`Protocol`](mailer::ErrorKind::Protocol), the latter `Unknown`.
 //! - A port that wants TLS from the start says nothing when it is spoken to in clear, so that mistake costs
@@ -111,4 +113,4 @@ mod wire;
 
 pub use backend::Smtp;
 pub use config::{Mechanism, Options, Roots, Security, Timeouts};
-pub use credentials::{Ask, Credentials, CredentialsProvider, FromFn, PasswordFile, from_fn};
+pub use credentials::{Ask, Credentials, CredentialsProvider, PasswordFile, from_fn};

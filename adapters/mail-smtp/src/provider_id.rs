@@ -1,6 +1,9 @@
 //! Under which name a server will know a mail.
 
-/// The name in the text of a server's yes, as the common servers write it, or the whole text.
+/// How long a name may be; who says more tells a story.
+const MAX_NAME: usize = 255;
+
+/// The name in the text of a server's yes, as the common servers write it, or else the whole text.
 ///
 /// | Server | Text |
 /// |---|---|
@@ -20,7 +23,9 @@ pub(crate) fn provider_id(text: &str) -> Option<String> {
     };
     let id = after("queued as ").or_else(|| after("id=")).or_else(only).unwrap_or(text);
     let id = id.trim_end_matches(['.', ',', ';', ')']);
-    (!id.is_empty()).then(|| id.to_owned())
+    // A bare yes names nothing.
+    let is_name = !id.is_empty() && !id.eq_ignore_ascii_case("ok");
+    is_name.then(|| id.chars().take(MAX_NAME).collect())
 }
 
 #[cfg(test)]
@@ -37,10 +42,12 @@ mod tests {
             ("OK  1700000000 a1b2.12 - gsmtp", Some("OK  1700000000 a1b2.12 - gsmtp")),
             ("34F5 Message accepted for delivery", Some("34F5 Message accepted for delivery")),
             ("queued as ", Some("queued as ")),
-            ("Ok", Some("Ok")),
+            ("Ok", None),
+            ("OK.", None),
             ("", None),
         ] {
             assert_eq!(provider_id(text).as_deref(), id, "{text:?}");
         }
+        assert_eq!(provider_id(&"ä".repeat(4000)).map(|id| id.chars().count()), Some(MAX_NAME));
     }
 }

@@ -65,7 +65,7 @@ fn every_key_is_taken() {
 
 #[tokio::test]
 async fn credentials_are_decoded() {
-    let ask = Ask { refused: false };
+    let ask = Ask::new(false);
     for (text, user, secret, is_token) in [
         ("smtp://ann:p%40ss%3Aw%25rd@h", "ann", "p@ss:w%rd", false),
         ("smtp://ann%40example.org:gr%C3%BCn@h", "ann@example.org", "grün", false),

@@ -102,3 +102,64 @@ fn farewells_are_no_yes() {
     assert!(read(b"421 bye\r\n").unwrap()[0].is_farewell());
     assert!(read(b"251 will forward\r\n").unwrap()[0].is_yes());
 }
+
+/// Lines of replies, and now and then something else, from a seed.
+fn noise(seed: u64) -> Vec<u8> {
+    const PIECES: [&[u8]; 16] = [
+        b"250 ok\r\n",
+        b"250\r\n",
+        b"250-more\r\n",
+        b"250-\n",
+        b"250 2.1.5 \xff\x07\r\n",
+        b"250-2.1.5\r\n",
+        b"250 \t \r\r\n",
+        b"250-\xc3\xa4\0\n",
+        b"250 5.1.1 x\n",
+        b"250 2.\r\n",
+        b"250 ok\n",
+        b"250-2.1.5 x\r\n",
+        b"550 no\r\n",
+        b"250",
+        b"\n",
+        b"x",
+    ];
+    let mut state = seed;
+    let mut bytes = Vec::new();
+    for _ in 0..10 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(PIECES[usize::try_from(state >> 60).unwrap_or_default()]);
+    }
+    bytes
+}
+
+#[test]
+fn whatever_comes_is_read_or_refused_and_the_cut_changes_nothing() {
+    let mut sound = 0;
+    for seed in 0..3000 {
+        let bytes = noise(seed);
+        let whole = read(&bytes);
+        let (mut reader, mut replies, mut refused) = (ReplyReader::default(), Vec::new(), false);
+        'bytes: for byte in &bytes {
+            reader.feed(&[*byte]);
+            loop {
+                match reader.next() {
+                    Ok(Some(reply)) => replies.push(reply),
+                    Ok(None) => break,
+                    Err(_) => {
+                        refused = true;
+                        break 'bytes;
+                    }
+                }
+            }
+        }
+        assert_eq!(refused, whole.is_err(), "seed {seed}: {}", bytes.escape_ascii());
+        if let Ok(whole) = whole {
+            sound += usize::from(!whole.is_empty());
+            assert_eq!(replies, whole, "seed {seed}: {}", bytes.escape_ascii());
+        }
+        let text: String =
+            replies.iter().flat_map(|reply| reply.lines.concat().chars().collect::<Vec<_>>()).collect();
+        assert!(!text.contains(char::is_control), "seed {seed}: {text:?}");
+    }
+    assert!(sound > 10, "of 3000 noises {sound} are replies: too few to prove anything");
+}
