@@ -116,7 +116,7 @@ fn groups_of_sorts() -> Vec<Vec<Case<dyn Harness>>> {
 }
 
 /// The cases that are about this sort of backend: a group is left out if the harness lacks its hook.
-fn cases_for(harness: &dyn Harness) -> Vec<Case<dyn Harness>> {
+pub fn cases_for(harness: &dyn Harness) -> Vec<Case<dyn Harness>> {
     let mut cases = cases();
     for group in groups_of_sorts() {
         // Which hook it needs, its cases know; so one is asked.

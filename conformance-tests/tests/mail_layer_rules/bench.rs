@@ -41,6 +41,8 @@ pub(crate) enum Answer {
     Fails(Fault),
     /// Takes it for nobody.
     Refuses(Vec<Refused>),
+    /// Finds that there is no time left to begin.
+    HasNoTime,
 }
 
 /// What one error says.
@@ -162,6 +164,7 @@ impl Backend for Script {
             Answer::Refuses(refused) => {
                 Err(Error::new(ErrorKind::Refused, "").with_scope(Scope::Recipients).with_refused(refused))
             }
+            Answer::HasNoTime => Err(Error::new(ErrorKind::Timeout, "").with_outcome(Outcome::NotApplied)),
             Answer::Fails(fault) => Err(fault.error(self.name)),
         }
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mailer::layers::{MemorySuppressions, Rate, RetryPolicy};
 use mailer::{
     Address, Backend, Capabilities, Context, Disposition, Entropy, Envelope, Error, ErrorKind, Outcome,
-    Outgoing, Receipt, Scope,
+    Outgoing, Receipt, Scope, Stage,
 };
 
 use crate::bench::{drawing, everything};
@@ -28,6 +28,8 @@ pub(crate) enum Slip {
     TakesUnsureForSent,
     /// Sent is taken for perhaps sent.
     TakesSentForUnsure,
+    /// No time left is taken for a provider that does not answer.
+    TakesHasteForSilence,
     /// Every fault is taken for the transport's.
     BlamesTheTransport,
     /// Every fault is taken for the message's.
@@ -104,6 +106,7 @@ pub(crate) const FINDS: &[(Slip, &[&str])] = &[
         ],
     ),
     (Slip::TakesSentForUnsure, &["retried::what_was_sent_all_the_same_is_not_sent_again"]),
+    (Slip::TakesHasteForSilence, &["failover::a_caller_without_time_does_not_make_a_transport_dead"]),
     (
         Slip::BlamesTheTransport,
         &[
@@ -355,6 +358,7 @@ impl Below {
             (Slip::TakesUnsureForNotSent, _, Outcome::Unknown) => error.with_outcome(Outcome::NotApplied),
             (Slip::TakesUnsureForSent, _, Outcome::Unknown) => error.with_outcome(Outcome::Applied),
             (Slip::TakesSentForUnsure, _, Outcome::Applied) => error.with_outcome(Outcome::Unknown),
+            (Slip::TakesHasteForSilence, ..) => error.at(Stage::Connect),
             (Slip::BlamesTheTransport, ..) => error.with_scope(Scope::Transport),
             (Slip::BlamesTheMessage, ..) => error.with_scope(Scope::Message),
             _ => error,

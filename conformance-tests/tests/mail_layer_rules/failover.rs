@@ -13,6 +13,7 @@ crate::rules!["failover";
     a_refused_recipient_does_not_make_a_transport_dead,
     a_dead_one_is_passed_over_until_its_time_is_up,
     a_perhaps_sent_mail_makes_its_transport_dead,
+    a_caller_without_time_does_not_make_a_transport_dead,
     a_provider_that_says_when_is_asked_then,
     a_success_ends_the_dead_time,
     if_all_are_dead_they_are_asked_all_the_same,
@@ -62,6 +63,13 @@ async fn a_perhaps_sent_mail_makes_its_transport_dead(makes: &dyn Makes) {
     let layer = makes.failover(vec![first, Script::new("second", [])], SECOND * 60);
     assert_eq!(deliver(&*layer).await.expect_err("nobody knows").outcome(), Outcome::Unknown);
     assert_eq!(&*deliver(&*layer).await.expect("another mail").via, "second");
+}
+
+async fn a_caller_without_time_does_not_make_a_transport_dead(makes: &dyn Makes) {
+    let first = Script::new("first", [Answer::HasNoTime]);
+    let layer = makes.failover(vec![first, Script::new("second", [])], SECOND * 60);
+    drop(deliver(&*layer).await);
+    assert_eq!(&*deliver(&*layer).await.expect("another mail has time").via, "first");
 }
 
 async fn a_provider_that_says_when_is_asked_then(makes: &dyn Makes) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conformance_tests::mailer::{Delivered, Harness, Observer, Setting, cases};
+use conformance_tests::mailer::{Delivered, Harness, Observer, Setting, cases_for};
 use conformance_tests::{Absent, run_all, trials};
 use mail_memory::{Inbox, Memory, Options, Sent};
 use mailer::layers::{
@@ -43,7 +43,8 @@ fn main() -> ExitCode {
         // Where a layer makes several attempts of one, the receipt says so; the rules for layers look at that.
         let counts = "receipt::it_tells_who_took_the_mail_and_at_which_attempt";
         let concerned = |name: &str| attempts == Attempts::One || name != counts;
-        let cases = cases().into_iter().filter(|case| !case.is_heavy() && concerned(case.name()));
+        let cases =
+            cases_for(&*harness).into_iter().filter(|case| !case.is_heavy() && concerned(case.name()));
         every.extend(trials(label, &harness, cases));
     }
     run_all(env!("CARGO_PKG_NAME"), every)

@@ -19,6 +19,7 @@ use crate::{Backend, Capabilities, Context, Error, Outgoing, Receipt};
 /// | a fault of the message or of a recipient | has failed | lives |
 /// | a fault of the transport, surely not sent | goes to the next | is dead for a while |
 /// | a fault of the transport, perhaps sent | has perhaps been sent | is dead for a while |
+/// | a timeout before anything was tried | has failed | lives: the caller had no time |
 ///
 /// A dead one is passed over for [`dead_for`](Self::dead_for), or for as long as it asked
 /// ([`Disposition::After`](crate::Disposition::After)), and then it is asked first again. If nobody else is left, it is
@@ -70,7 +71,7 @@ impl<B: Backend> Backend for Failover<B> {
         self.0.check().await
     }
 
-    /// Closes one after the other.
+    /// Closes all at once.
     async fn close(&self) {
         self.0.close().await;
     }

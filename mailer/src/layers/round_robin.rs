@@ -62,7 +62,7 @@ impl<B: Backend> Backend for RoundRobin<B> {
         self.several.check().await
     }
 
-    /// Closes one after the other.
+    /// Closes all at once.
     async fn close(&self) {
         self.several.close().await;
     }

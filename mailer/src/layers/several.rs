@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::{
-    Backend, Capabilities, Context, Disposition, Error, ErrorKind, Outcome, Outgoing, Receipt, Scope,
+    Backend, Capabilities, Context, Disposition, Error, ErrorKind, Outcome, Outgoing, Receipt, Scope, Stage,
 };
 
 /// Backends of which each can take any mail of the combination.
@@ -59,7 +60,7 @@ impl<B: Backend> Several<B> {
                 Err(error) => error,
             };
             made = made.saturating_add(error.attempts());
-            if error.scope() == Scope::Transport {
+            if is_in_trouble(&error) {
                 member.is_dead_for(self.pause(&error));
             }
             let turns_away = error.scope() == Scope::Transport && error.outcome() == Outcome::NotApplied;
@@ -83,10 +84,9 @@ impl<B: Backend> Several<B> {
         Err(together(said))
     }
 
+    /// All at once: each lets its running calls finish, and that takes its time.
     pub(super) async fn close(&self) {
-        for member in &self.members {
-            member.backend.close().await;
-        }
+        join_all(self.members.iter().map(|member| member.backend.close())).await;
     }
 
     fn in_order(&self, turn: usize) -> Vec<&Member<B>> {
@@ -124,6 +124,13 @@ impl<B> Member<B> {
     fn is_alive(&self) {
         *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Whether the error says that the next mail should go elsewhere. Time that ran out before anything was tried says only
+/// how little there was of it.
+fn is_in_trouble(error: &Error) -> bool {
+    let untried = error.kind() == ErrorKind::Timeout && error.stage() == Stage::Prepare;
+    error.scope() == Scope::Transport && !untried
 }
 
 /// The last error, with the others behind it. If any of them may pass, so may the whole.
