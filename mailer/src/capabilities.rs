@@ -1,6 +1,6 @@
 //! What a backend can do.
 
-use crate::{Error, ErrorKind, Outgoing};
+use crate::{Error, ErrorKind, Outgoing, Refused};
 
 /// What a backend can do. What it declares holds in full; what it does not declare it refuses with
 /// [`Unsupported`](ErrorKind::Unsupported), before any I/O. Nothing is emulated.
@@ -58,7 +58,8 @@ impl Capabilities {
     /// Refuses a mail that needs what is not declared here. Every backend calls it before its first I/O.
     ///
     /// Answers [`TooLarge`](ErrorKind::TooLarge) or [`Unsupported`](ErrorKind::Unsupported), surely not sent.
-    /// A mail whose envelope sender stands in none of its headers counts as having one of its own.
+    /// A mail whose envelope sender stands in none of its headers counts as having one of its own. Where local parts are
+    /// why, [`Error::refused`] names the recipients who have them, and nobody has been asked about the others.
     pub fn admit(&self, mail: &Outgoing) -> Result<(), Error> {
         let bytes = mail.raw().len();
         if self.max_bytes.is_some_and(|max| bytes as u64 > max) {
@@ -69,7 +70,10 @@ impl Capabilities {
             return Err(Error::new(ErrorKind::Unsupported, format!("{recipients} recipients in one mail")));
         }
         if self.utf8_local == Support::No && mail.needs_utf8() {
-            return Err(Error::new(ErrorKind::Unsupported, "an address with a local part that is not ASCII"));
+            let named = mail.envelope().to().iter().filter(|address| address.needs_utf8()).cloned();
+            let named = named.map(|address| Refused { address, permanent: true, reply: None }).collect();
+            let why = "an address with a local part that is not ASCII";
+            return Err(Error::new(ErrorKind::Unsupported, why).with_refused(named));
         }
         if self.envelope_from == Support::No && !mail.is_from_author() {
             return Err(Error::new(ErrorKind::Unsupported, "an envelope sender that is not the author"));
@@ -108,5 +112,21 @@ impl Default for Capabilities {
             keeps_message_id: false,
             durable: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Address, Email, Renderer};
+
+    #[test]
+    fn recipients_that_cannot_be_written_to_are_named() {
+        let address = |text: &str| text.parse::<Address>().unwrap();
+        let email = Email::new(address("vault@example.org"), address("ann@example.com"));
+        let mixed = email.to(address("jürgen@example.com")).cc(address("名前@例え.example"));
+        let error = Capabilities::default().admit(&mixed.render(&Renderer::system()).unwrap()).unwrap_err();
+        let named: Vec<_> = error.refused().iter().map(|one| one.address.local()).collect();
+        assert_eq!((error.kind(), named), (ErrorKind::Unsupported, vec!["jürgen", "名前"]));
     }
 }

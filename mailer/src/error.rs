@@ -204,7 +204,8 @@ impl Error {
         self.0.reply.as_ref()
     }
 
-    /// The recipients that were refused; empty unless the provider named them.
+    /// The recipients that were refused; empty unless the provider named them, or they themselves are why
+    /// ([`Suppressed`](ErrorKind::Suppressed), local parts that the backend does not support).
     pub fn refused(&self) -> &[Refused] {
         &self.0.refused
     }

@@ -1,7 +1,8 @@
 //! Backends that stand before other ones and change one thing about them.
 //!
 //! Each is a plain struct around a [`Backend`](crate::Backend) and is one itself, so they stack and pass the same suite.
-//! None promises more than what it holds.
+//! None promises more than what it holds. What it refuses unasked, because it is too late or asks for too much, it refuses
+//! for that reason also after it was closed; everything else is then [`Closed`](crate::ErrorKind::Closed).
 //!
 //! | Layer | For | In a URL |
 //! |---|---|---|

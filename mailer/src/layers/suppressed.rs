@@ -52,7 +52,8 @@ pub struct Suppressed<B, S> {
 pub trait SuppressionList: Send + Sync + std::fmt::Debug + 'static {
     /// Which of these addresses are listed, as they were asked for, in any order. One look for all of them.
     ///
-    /// Kinds: [`Unavailable`](ErrorKind::Unavailable) and [`Other`](ErrorKind::Other), for the list's own faults.
+    /// Kinds: [`Unavailable`](ErrorKind::Unavailable) and [`Other`](ErrorKind::Other), for the list's own faults. If the
+    /// future is dropped, nothing has changed.
     async fn listed(&self, addresses: &[Address]) -> Result<Vec<Address>, Error>;
 
     /// Lists an address. One that is listed already stays so, with the reason it came first with.
@@ -196,7 +197,7 @@ impl<B: Backend, S: SuppressionList> Backend for Suppressed<B, S> {
 /// A list in memory, which ends with the process: for tests, and for a program that reads its list when it starts.
 ///
 /// Clones share the same list. The case of local parts does not count.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemorySuppressions(Arc<Mutex<HashMap<String, SuppressionReason>>>);
 
 impl MemorySuppressions {
@@ -217,6 +218,13 @@ impl MemorySuppressions {
 
     fn entries(&self) -> MutexGuard<'_, HashMap<String, SuppressionReason>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for MemorySuppressions {
+    /// Shows how many are listed, and nobody.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemorySuppressions").field("listed", &self.entries().len()).finish()
     }
 }
 
