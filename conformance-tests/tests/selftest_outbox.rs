@@ -48,6 +48,7 @@ enum Flaw {
     TriesTheDeadAgain,
     TakesUnsureForDead,
     KeepsBytes,
+    BlanksAll,
     ForgetsReasons,
     /// Later is now.
     WaitsForNothing,
@@ -136,11 +137,11 @@ const FINDS: &[(Flaw, &[&str])] = &[
     (
         Flaw::KeepsBytes,
         &[
-            "outbox::settling::what_a_mail_said_is_forgotten_when_it_is_settled",
-            "outbox::drains::a_poisonous_mail_dies_and_the_others_flow",
+            "outbox::settling::what_a_mail_said_is_forgotten_when_it_has_done_its_duty",
             "outbox::drains::what_is_too_late_is_never_sent",
         ],
     ),
+    (Flaw::BlanksAll, &["outbox::settling::a_mail_that_is_dead_or_unsure_is_kept"]),
     (
         Flaw::ForgetsReasons,
         &[
@@ -245,14 +246,13 @@ impl Broken {
         let mut rows = self.rows();
         for id in &*self.damaged.lock().expect("nobody panics while holding it") {
             let row = rows.get_mut(id).expect("it was there");
-            if row.mail.is_none() || row.due_at > now {
+            if row.settled.is_some() || row.due_at > now {
                 continue;
             }
             match self.flaw {
                 Flaw::FailsOnDamaged => return Err(Error::new(ErrorKind::Other, "unreadable")),
                 Flaw::SkipsDamaged => row.due_at = now + Duration::from_hours(1),
                 _ => {
-                    row.mail = None;
                     row.settled = Some(("dead", now));
                     row.reason = Some("unreadable".to_owned());
                 }
@@ -263,7 +263,7 @@ impl Broken {
 
     /// Spoils the rows before a claim looks at them.
     fn before_claim(&self, now: SystemTime, lease: Duration) {
-        for row in self.rows().values_mut().filter(|row| row.mail.is_some()) {
+        for row in self.rows().values_mut().filter(|row| row.settled.is_none()) {
             match self.flaw {
                 Flaw::IgnoresDue => row.due_at = row.due_at.min(now),
                 Flaw::DoubtsLeases if row.due_at > now + lease => row.due_at = now,
@@ -299,7 +299,7 @@ impl Broken {
     async fn claim_in_two_steps(&self, limit: usize, lease: Duration, now: SystemTime) -> Vec<Claimed> {
         let seen: Vec<String> = {
             let rows = self.rows();
-            let due = rows.iter().filter(|(_, row)| row.mail.is_some() && row.due_at <= now);
+            let due = rows.iter().filter(|(_, row)| row.settled.is_none() && row.due_at <= now);
             due.take(limit).map(|(id, _)| id.clone()).collect()
         };
         for _ in 0..1000 {
@@ -364,6 +364,7 @@ impl OutboxStore for Broken {
                 row.settled = row.settled.map(|(_, at)| ("dead", at));
             }
             (Flaw::KeepsBytes, _) => row.mail = before.mail,
+            (Flaw::BlanksAll, _) if row.settled.is_some() => row.mail = None,
             (Flaw::ForgetsReasons, _) => row.reason = None,
             _ => {}
         }

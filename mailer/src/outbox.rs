@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 pub use store::{Claimed, Lease, OutboxStore, Verdict};
 
-use crate::{Context, Error, ErrorKind, Mailer, Outcome, Retry};
+use crate::{Context, Error, ErrorKind, Mailer, Outcome, Retry, Scope};
 
 /// Sends what an [`OutboxStore`] holds.
 ///
@@ -20,8 +20,9 @@ use crate::{Context, Error, ErrorKind, Mailer, Outcome, Retry};
 /// | a receipt | [`Sent`](Verdict::Sent) |
 /// | may have gone out | [`Unsure`](Verdict::Unsure): surfaced, never repeated |
 /// | surely not sent, and may pass | [`Later`](Verdict::Later), after a pause that doubles, or the provider's own |
-/// | the same at the last attempt | [`Dead`](Verdict::Dead) |
-/// | surely not sent, and permanent | [`Dead`](Verdict::Dead) |
+/// | surely not sent, by the transport's fault | the same, although permanent: it is the operator's to put right |
+/// | these two at the last attempt | [`Dead`](Verdict::Dead) |
+/// | surely not sent, permanent, and not the transport's fault | [`Dead`](Verdict::Dead) |
 /// | its `not_after` has passed | [`Expired`](Verdict::Expired) |
 /// | claimed too often by workers that died | [`Unsure`](Verdict::Unsure), without sending it |
 /// | the deadline of the drain came first | [`Released`](Verdict::Released) |
@@ -108,8 +109,8 @@ impl Outbox {
 
     /// Sends what is due, at most `limit` mails, and is done at `deadline`, but for recording.
     ///
-    /// - A mail is tried again only if the error allows it ([`Error::retry`]): not permanent **and** surely not
-    ///   sent. One that may have been sent is settled as [`Verdict::Unsure`] and never repeated.
+    /// - A mail is tried again only if it was surely not sent, and either the error allows it ([`Error::retry`]) or its
+    ///   [`scope`](Error::scope) is the transport: a wrong password must not cost the mails that wait. One that may have been sent is settled as [`Verdict::Unsure`] and never repeated.
     /// - A mail past its `not_after` is never sent.
     /// - Towards the deadline no more mails are begun ([`Policy::reserve`]); those claimed are given back. One that is
     ///   on its way is cut off at the deadline, and what the backend says of that holds.
@@ -197,9 +198,11 @@ impl Outbox {
         let pause = match (error.outcome(), error.retry()) {
             (Outcome::NotApplied, _) if error.kind() == ErrorKind::Expired => return Verdict::Expired,
             (Outcome::Unknown | Outcome::Applied, _) => return Verdict::Unsure(error),
-            (Outcome::NotApplied, Retry::Never) => return Verdict::Dead(error),
+            (Outcome::NotApplied, Retry::Never) if error.scope() != Scope::Transport => {
+                return Verdict::Dead(error);
+            }
             (Outcome::NotApplied, _) if attempt >= self.policy.max_attempts => return Verdict::Dead(error),
-            (Outcome::NotApplied, Retry::Backoff) => self.pause(attempt),
+            (Outcome::NotApplied, Retry::Never | Retry::Backoff) => self.pause(attempt),
             (Outcome::NotApplied, Retry::After(wait)) => wait.max(self.pause(attempt)),
         };
         match self.now().checked_add(pause) {

@@ -54,7 +54,7 @@ impl OutboxStore for Table {
     async fn claim(&self, limit: usize, lease: Duration, now: SystemTime) -> Result<Vec<Claimed>, Error> {
         let mut rows = self.rows.lock().unwrap();
         let mut due: Vec<_> =
-            rows.iter_mut().filter(|(_, row)| row.mail.is_some() && row.due_at <= now).collect();
+            rows.iter_mut().filter(|(_, row)| row.settled.is_none() && row.due_at <= now).collect();
         due.sort_by_key(|(_, row)| row.due_at);
         let claim = |(id, row): (&String, &mut Row)| {
             (row.due_at, row.leased) = (now + lease, true);
@@ -89,8 +89,10 @@ impl OutboxStore for Table {
             // Also one that this store does not know yet: somebody has to look.
             _ => "unsure",
         };
-        // Settled for good: what the mail said is forgotten.
-        row.mail = None;
+        // Nobody needs to know any more what it said.
+        if matches!(verdict, Verdict::Sent(_) | Verdict::Expired) {
+            row.mail = None;
+        }
         row.settled = Some((state, self.clock.now()));
         Ok(true)
     }

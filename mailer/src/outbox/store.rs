@@ -28,7 +28,7 @@ use crate::{Error, Outgoing, Receipt};
 /// |---|---|
 /// | `id` | [`Lease::id`] |
 /// | `dedupe_key` | the mail's key, if it has one; unique |
-/// | `mail` | the [`Outgoing`] as JSON; emptied when settled |
+/// | `mail` | the [`Outgoing`] as JSON; emptied when sent or expired |
 /// | `state` | pending, leased, sent, dead, unsure, expired |
 /// | `due_at` | when it may be claimed: at once, the `at` of a [`Verdict::Later`], or the end of the lease |
 /// | `generation` | counted up by each claim |
@@ -37,8 +37,9 @@ use crate::{Error, Outgoing, Receipt};
 /// | `settled_at` | for [`purge`](Self::purge) |
 ///
 /// With a lease being no more than a later `due_at`, a claim needs no second table, and nothing has to be cleaned up
-/// after a worker that died. Unsure entries are the operator's: an application lists them with their reason, and
-/// repeats one only if somebody says so.
+/// after a worker that died. Dead and unsure entries are the operator's: an application lists them with their reason,
+/// and makes one pending again only if somebody says so. For that they keep their bytes, which may hold codes and links;
+/// one that nobody wants any more is deleted, at the latest by [`purge`](Self::purge).
 ///
 /// This is such a store, in memory:
 ///
@@ -63,13 +64,13 @@ pub trait OutboxStore: Send + Sync + fmt::Debug + 'static {
     /// the mail, nobody knows, and one that ends its workers must not do so for ever.
     ///
     /// An entry that cannot be read back as a mail is settled as dead by the store itself and not returned, so that it
-    /// blocks nothing.
+    /// blocks nothing. It may take the place of one that could have been claimed.
     async fn claim(&self, limit: usize, lease: Duration, now: SystemTime) -> Result<Vec<Claimed>, Error>;
 
     /// Records what came of a claimed entry and ends its lease, whatever the time is.
     ///
-    /// For [`Verdict::Sent`], [`Verdict::Dead`], [`Verdict::Unsure`] and [`Verdict::Expired`] the entry is
-    /// never claimed again, and its **bytes are blanked** in the same step: they may hold codes and links.
+    /// For [`Verdict::Sent`], [`Verdict::Dead`], [`Verdict::Unsure`] and [`Verdict::Expired`] the entry is never claimed
+    /// again. If it was sent or has expired, its **bytes are blanked** in the same step: they may hold codes and links.
     /// `Ok(false)`, and no effect, if it has been settled, or claimed by somebody else since, or is gone.
     async fn settle(&self, lease: &Lease, verdict: &Verdict) -> Result<bool, Error>;
 

@@ -175,6 +175,16 @@ async fn permanent_faults_and_the_last_attempt_are_dead() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_costs_no_mail() {
+    let s = setting();
+    s.put(0, None);
+    s.put(11, None);
+    s.fail(Error::new(ErrorKind::Auth, ""));
+    s.fail(Error::new(ErrorKind::Auth, ""));
+    assert_eq!(s.drain().await, Drained { later: 1, dead: 1, ..Drained::default() });
+}
+
+#[tokio::test]
 async fn what_is_too_late_is_never_sent() {
     let s = setting();
     s.put(0, Some(noon() - Duration::from_secs(1)));

@@ -49,7 +49,7 @@ async fn two_at_once_send_each_mail_once(harness: &dyn Harness) -> Checked {
 /// A mail that fails each time is given up after the last attempt, and is in nobody's way meanwhile.
 async fn a_poisonous_mail_dies_and_the_others_flow(harness: &dyn Harness) -> Checked {
     let desk = Desk::open(harness).await?;
-    let (id, poison) = desk.add_due("poison", noon() - seconds(1)).await;
+    let (id, _) = desk.add_due("poison", noon() - seconds(1)).await;
     for attempt in 1..=3 {
         let now = noon() + seconds(attempt * 3600);
         let (_, other) = desk.add_due("another", now).await;
@@ -63,8 +63,6 @@ async fn a_poisonous_mail_dies_and_the_others_flow(harness: &dyn Harness) -> Che
         assert_eq!(provider.taken(), [other.message_id().clone()]);
     }
     desk.assert_state(&id, State::Dead).await;
-    let entry = desk.entry(&id).await;
-    assert!(!super::desk::tells(&entry, &poison) && entry.mail.is_empty(), "a dead mail is blanked");
     desk.assert_nothing_due(noon() + seconds(86400), "it is dead").await;
     Ok(())
 }
