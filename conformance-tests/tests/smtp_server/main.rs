@@ -1,7 +1,7 @@
 //! The SMTP server of the suite, by a client that is only a socket.
 
 use std::{
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _},
     net::TcpStream,
     sync::Arc,
 };

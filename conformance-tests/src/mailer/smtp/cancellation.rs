@@ -1,12 +1,12 @@
 //! A call may be dropped wherever it waits, and what comes after is not disturbed.
 
-use std::{pin::pin, task::Poll, time::Instant};
+use std::{pin::pin, sync::Arc, task::Poll, time::Instant};
 
 use ::mailer::{Context, ErrorKind, Outcome, Stage};
 
 use super::{
     Harness,
-    post::{Post, bounded, large_mail, mail},
+    post::{Post, aside, large_mail, mail},
 };
 use crate::{
     Case, Checked, cases,
@@ -52,10 +52,11 @@ async fn after_a_call_dropped_in_a_stall_the_next_mail_is_itself(harness: &dyn H
 /// Poll by poll, until a call gets through.
 async fn after_a_call_dropped_at_any_wait_the_next_mail_is_itself(harness: &dyn Harness) -> Checked {
     for polls in 0..100 {
-        let post =
-            Post::open(harness, Options::new().recipient("bob@example.com", "550 5.1.1 nobody")).await?;
+        let post = Post::open(harness, Options::new()).await?;
         let first = mail();
-        let is_done = bounded("deliver", polled(polls, post.backend.deliver(&first, &Context::new()))).await;
+        let (backend, mail) = (Arc::clone(&post.backend), first.clone());
+        let call = async move { polled(polls, backend.deliver(&mail, &Context::new())).await };
+        let is_done = aside("deliver", call).await;
         assert!(post.arrived(&first).len() <= 1, "it was sent twice");
         post.next_is_fine().await;
         post.next_is_fine().await;
@@ -128,7 +129,8 @@ async fn a_dropped_call_gives_its_place_back(harness: &dyn Harness) -> Checked {
 async fn a_dropped_check_disturbs_nobody(harness: &dyn Harness) -> Checked {
     for polls in 0..100 {
         let post = Post::open(harness, Options::new()).await?;
-        let is_done = bounded("check", polled(polls, post.backend.check())).await;
+        let backend = Arc::clone(&post.backend);
+        let is_done = aside("check", async move { polled(polls, backend.check()).await }).await;
         post.next_is_fine().await;
         post.next_is_fine().await;
         if is_done {

@@ -278,12 +278,10 @@ async fn a_check_finds_what_a_mail_would_find(harness: &dyn Harness) -> Checked 
         let post = Post::open(harness, Options::new()).await?;
         post.server.twist(Twist::at(Point::Greeting).does(steps.clone()).always());
         let by_mail = answers(&post.fails(&mail()).await);
-        let backend = std::sync::Arc::clone(&post.backend);
-        let by_check = super::post::bounded("check", async move { backend.check().await }).await;
-        let by_check = by_check.expect_err("a server that refuses everybody is found to work");
+        let by_check = post.check().await.expect_err("a server that refuses everybody is found to work");
         assert_eq!(answers(&by_check).0, by_mail.0, "{steps:?}: {by_check:?}");
         post.server.untwist();
-        post.backend.check().await.expect("the server works again");
+        post.check().await.expect("the server works again");
         post.next_is_fine().await;
     }
     Ok(())
@@ -293,7 +291,7 @@ async fn a_check_finds_what_a_mail_would_find(harness: &dyn Harness) -> Checked 
 async fn a_check_names_nobody_and_sends_nothing(harness: &dyn Harness) -> Checked {
     let post = Post::open(harness, Options::new()).await?;
     for _ in 0..3 {
-        super::post::bounded("check", post.backend.check()).await.expect("the server works");
+        post.check().await.expect("the server works");
         post.next_is_fine().await;
     }
     let sent = post.server.seen(|seen| (seen.count("RCPT"), seen.count("DATA"), seen.mails.len()));

@@ -4,7 +4,7 @@ use ::mailer::{Address, ErrorKind, Outcome, Scope, Stage, Support};
 
 use super::{
     super::desk,
-    Harness,
+    Harness, Login, Security,
     post::{Post, mail, mail_to},
 };
 use crate::{
@@ -29,10 +29,15 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
 
 /// However the network cuts them.
 async fn answers_that_come_byte_by_byte_are_understood(harness: &dyn Harness) -> Checked {
-    for options in [Options::new(), Options::bare()] {
+    for (options, security) in [
+        (Options::new(), Security::None),
+        (Options::bare(), Security::None),
+        (Options::new().start_tls(), Security::StartTls),
+        (Options::new().implicit_tls(), Security::Implicit),
+    ] {
         let options =
             options.drips().keyword("SIZE 1000000").recipient("bob@example.com", "550 5.1.1 nobody");
-        let post = Post::open(harness, options).await?;
+        let post = Post::open_with(harness, options, |target| target.security = security).await?;
         for _ in 0..3 {
             post.send(&mail_to(&["ann@example.com", "eve@example.com"])).await;
             post.fails(&mail_to(&["bob@example.com"])).await;
@@ -52,7 +57,7 @@ async fn keywords_may_be_written_in_any_way(harness: &dyn Harness) -> Checked {
             .user("ann", "secret")
             .auth_line(line);
         let post = Post::open_with(harness, options, |target| {
-            target.login = Some(super::Login::fixed("ann", "secret"));
+            target.login = Some(Login::fixed("ann", "secret"));
             target.login_in_clear = true;
         });
         let post = post.await?;

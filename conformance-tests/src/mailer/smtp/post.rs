@@ -104,6 +104,17 @@ impl Post {
         error
     }
 
+    /// Asks the backend whether the server works.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        let backend = Arc::clone(&self.backend);
+        aside("check", async move { backend.check().await }).await
+    }
+
+    pub(super) async fn close(&self) {
+        let backend = Arc::clone(&self.backend);
+        aside("close", async move { backend.close().await }).await;
+    }
+
     /// After whatever has happened, a mail is taken, and arrives once and as itself.
     pub(super) async fn next_is_fine(&self) {
         self.send(&mail()).await;
@@ -113,10 +124,15 @@ impl Post {
     pub(super) fn assert_arrived(&self, mail: &Outgoing, receipt: &Receipt) {
         let arrived = self.arrived(mail);
         assert_eq!(arrived.len(), 1, "the mail arrived this many times");
-        assert_same(mail, &arrived[0], receipt);
+        self.assert_is(&arrived[0], mail, receipt);
+    }
+
+    /// Checks that what arrived is this mail, and that the receipt is its own.
+    pub(super) fn assert_is(&self, arrived: &Mail, mail: &Outgoing, receipt: &Receipt) {
+        assert_same(mail, arrived, receipt);
         assert_eq!(&receipt.message_id, mail.message_id(), "the receipt is another mail's");
         if self.backend.capabilities().provider_id {
-            assert_eq!(receipt.provider_id.as_ref(), Some(&arrived[0].id), "the receipt is another mail's");
+            assert_eq!(receipt.provider_id.as_ref(), Some(&arrived.id), "the receipt is another mail's");
         }
     }
 
@@ -178,6 +194,17 @@ impl Future for Call {
 impl Drop for Call {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Does something that must end at the side, so that it ends here even if it blocks its thread.
+pub(super) async fn aside<T: Send + 'static>(
+    what: &str,
+    future: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match bounded(what, tokio::spawn(future)).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
     }
 }
 

@@ -160,9 +160,12 @@ async fn a_slow_reader_gets_all_of_the_mail(harness: &dyn Harness) -> Checked {
     post.server.twist(Twist::at(Point::Body(1)).does([Step::Hold]));
     post.server.twist(Twist::at(Point::Body(5_000_000)).does([Step::Hold]));
     let mail = large_mail();
-    let sending = post.begin(&mail, ::mailer::Context::new());
+    let mut sending = post.begin(&mail, ::mailer::Context::new());
     for holds in [1, 2] {
-        post.until(|seen| seen.holds == holds).await;
+        tokio::select! {
+            answer = &mut sending => panic!("the server has not read it yet: {answer:?}"),
+            () = post.until(|seen| seen.holds == holds) => {}
+        }
         post.server.release();
     }
     let receipt = sending.answer().await.unwrap_or_else(|error| panic!("the mail was not taken: {error:?}"));
@@ -254,8 +257,7 @@ async fn fails_at(harness: &dyn Harness, target: &Target) -> Result<Error, crate
     // The server is one that nobody is sent to.
     let post = Post { server: SmtpServer::start(Options::new()), backend };
     let error = post.fails_briefly(&mail()).await;
-    let backend = std::sync::Arc::clone(&post.backend);
-    super::post::bounded("close", async move { backend.close().await }).await;
+    post.close().await;
     Ok(error)
 }
 

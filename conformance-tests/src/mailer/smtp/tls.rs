@@ -207,7 +207,7 @@ async fn a_server_that_leaves_without_a_word_of_tls_does_no_harm(harness: &dyn H
     for _ in 0..3 {
         post.next_is_fine().await;
     }
-    super::post::bounded("close", post.backend.close()).await;
+    post.close().await;
     post.until(|seen| seen.live == 0).await;
     Ok(())
 }
@@ -269,7 +269,7 @@ async fn assert_not_trusted(
         assert_tls(&error, &format!("{security:?}"));
         assert_eq!(error.disposition(), Disposition::Permanent, "{error:?}");
         assert_told_nothing(&post);
-        post.backend.check().await.expect_err("a check trusts everybody");
+        post.check().await.expect_err("a check trusts everybody");
     }
     Ok(())
 }

@@ -13,10 +13,8 @@ use super::{
 /// What a server has announced.
 #[derive(Clone, Default)]
 pub(crate) struct Extensions {
-    pipelining: bool,
-    utf8: bool,
-    eight_bit: bool,
-    start_tls: bool,
+    /// Those that are but a word.
+    words: Vec<String>,
     size: Option<usize>,
     pub(crate) auth: Vec<String>,
 }
@@ -34,6 +32,12 @@ pub(crate) struct Session {
 pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) keep: bool,
+}
+
+impl Extensions {
+    fn has(&self, word: &str) -> bool {
+        self.words.iter().any(|announced| announced == word)
+    }
 }
 
 impl Session {
@@ -78,22 +82,19 @@ impl Session {
             let line = line.replace("AUTH=", "AUTH ");
             let mut words = line.split_whitespace();
             match words.next().unwrap_or_default() {
-                "PIPELINING" => extensions.pipelining = true,
-                "SMTPUTF8" => extensions.utf8 = true,
-                "8BITMIME" => extensions.eight_bit = true,
-                "STARTTLS" => extensions.start_tls = true,
                 "SIZE" => extensions.size = words.next().and_then(|size| size.parse().ok()),
                 "AUTH" => extensions.auth.extend(words.map(str::to_owned)),
-                _ => {}
+                word => extensions.words.push(word.to_owned()),
             }
         }
         extensions
     }
 
     async fn start_tls(mut self, target: &Target, limits: Limits) -> Result<Self, Error> {
-        let reply = match self.extensions.start_tls {
-            true => self.wire.ask(Step::StartTls, "STARTTLS").await?,
-            false => Reply { code: 502, enhanced: None, lines: Vec::new() },
+        let reply = if self.extensions.has("STARTTLS") {
+            self.wire.ask(Step::StartTls, "STARTTLS").await?
+        } else {
+            Reply { code: 502, enhanced: None, lines: Vec::new() }
         };
         if reply.code != 220 {
             let is_fine = limits.flaw == Flaw::Opportunistic;
@@ -173,10 +174,10 @@ impl Session {
         if extensions.size.is_some_and(|most| mail.raw().len() > most) && flaw != Flaw::IgnoresSize {
             return says(ErrorKind::TooLarge);
         }
-        if mail.needs_utf8() && !extensions.utf8 && flaw != Flaw::IgnoresUtf8 {
+        if mail.needs_utf8() && !extensions.has("SMTPUTF8") && flaw != Flaw::IgnoresUtf8 {
             return says(ErrorKind::Unsupported);
         }
-        if !mail.raw().is_ascii() && !extensions.eight_bit && flaw != Flaw::IgnoresEightBit {
+        if !mail.raw().is_ascii() && !extensions.has("8BITMIME") && flaw != Flaw::IgnoresEightBit {
             return says(ErrorKind::Unsupported);
         }
         Ok(())
@@ -195,23 +196,22 @@ impl Session {
         }
         let mut commands = vec![(Step::Mail, sender)];
         commands.extend(mail.envelope().to().iter().map(|to| (Step::Rcpt, format!("RCPT TO:<{to}>"))));
-        if self.extensions.pipelining {
+        let pipelining = self.extensions.has("PIPELINING");
+        if pipelining {
             let all: String = commands.iter().flat_map(|(_, line)| [line, "\r\n"]).collect();
             self.wire.send(Step::Mail, all.as_bytes()).await?;
         }
         let mut answers = Vec::new();
         for (step, line) in &commands {
-            let answer = match self.extensions.pipelining {
-                true => self.wire.hear(*step).await?,
-                false => self.wire.ask(*step, line).await?,
-            };
+            let answer =
+                if pipelining { self.wire.hear(*step).await? } else { self.wire.ask(*step, line).await? };
             if answer.code / 100 == 3 || answer.code == 221 {
                 return Err(self.wire.nonsense(*step).into());
             }
             if answer.code == 421 {
                 return Err(step.no(flaw, &answer).into());
             }
-            if answer.is_no() && *step == Step::Mail && !self.extensions.pipelining {
+            if answer.is_no() && *step == Step::Mail && !pipelining {
                 return Err(Failure { error: Step::Mail.no(flaw, &answer), keep: true });
             }
             answers.push(answer);
