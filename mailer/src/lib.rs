@@ -181,6 +181,8 @@ pub mod lettre;
 mod mailer;
 mod outbox;
 mod outgoing;
+#[cfg(feature = "preview")]
+pub mod preview;
 mod receipt;
 mod registry;
 mod render;

@@ -46,9 +46,10 @@ impl DropBox {
     }
 
     /// Runs blocking work to its end, also if the caller stops waiting.
-    pub(crate) async fn run<F>(&self, cx: &Context, work: F) -> Result<(), Error>
+    pub(crate) async fn run<F, T>(&self, cx: &Context, work: F) -> Result<T, Error>
     where
-        F: FnOnce(&Path) -> Result<(), Error> + Send + 'static,
+        F: FnOnce(&Path) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
     {
         let pass = self.gate.enter(cx).await?;
         let root = self.root.clone();

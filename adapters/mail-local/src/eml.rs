@@ -21,7 +21,7 @@ use crate::drop_box::{Draft, DropBox, make_folder, sync_folder};
 /// The receipt's provider id is `<name>`. Dropping a `deliver` future does not interrupt the writing.
 #[derive(Clone, Debug)]
 pub struct Eml {
-    drop_box: DropBox,
+    pub(crate) drop_box: DropBox,
 }
 
 /// What stands in the `.json` beside an `.eml`.

@@ -15,6 +15,9 @@
 //! Files are written with mode 0600 and folders made with 0700: mails hold codes and links. Whoever may read the
 //! folder sees all recipients, those of hidden copies included.
 //!
+//! Both can be looked at in a browser: each is a [`Source`](mailer::preview::Source). A maildir does not say of what
+//! kind its mails are.
+//!
 //! The futures need a tokio runtime with its timer on; files are written on its threads for blocking work.
 
 #![deny(missing_docs)]
@@ -25,6 +28,7 @@ mod eml;
 mod error;
 mod gate;
 mod maildir;
+mod preview;
 #[cfg(unix)]
 mod sendmail;
 

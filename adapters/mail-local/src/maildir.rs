@@ -25,7 +25,7 @@ use crate::drop_box::{Draft, DropBox, make_folder, sync_folder};
 /// The receipt's provider id is the file's name. Dropping a `deliver` future does not interrupt the writing.
 #[derive(Clone, Debug)]
 pub struct Maildir {
-    drop_box: DropBox,
+    pub(crate) drop_box: DropBox,
 }
 
 /// The lines at the top of a mail in a [`Maildir`], which tell its envelope.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mail_local::{Eml, Maildir};
+use mailer::preview::Source;
 use mailer::{Address, Backend, BackendUrl, Clock, Context, Email, Entropy, Outgoing, Renderer};
 
 fn mail() -> Outgoing {
@@ -61,6 +62,41 @@ async fn a_failed_delivery_leaves_no_draft() {
     assert!(error.to_string().contains("naming the file"), "{error}");
     assert_eq!(error.outcome(), mailer::Outcome::NotApplied);
     assert_eq!(names(&folder.path().join("tmp")), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn both_folders_can_be_looked_at_and_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    let seconds = std::sync::atomic::AtomicU64::new(0);
+    let tick =
+        move || std::time::Duration::from_secs(seconds.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    let clock = Clock::new(move || {
+        std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(300_000) + tick()
+    });
+    let maildir = Maildir::with(folder.path().join("maildir"), clock.clone(), Entropy::system());
+    let eml = Eml::with(folder.path().join("eml"), clock, Entropy::system());
+    can_be_looked_at(&maildir).await;
+    can_be_looked_at(&eml).await;
+    assert_eq!(names(&folder.path().join("eml")), BTreeSet::new());
+}
+
+async fn can_be_looked_at(backend: &(impl Backend + Source)) {
+    assert_eq!(backend.list(9).await.unwrap(), [], "no folder, no mails");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(backend.deliver(&mail(), &Context::new()).await.unwrap().provider_id.unwrap());
+    }
+    let listed = backend.list(2).await.unwrap();
+    assert_eq!(listed.iter().map(|held| &held.id).collect::<Vec<_>>(), [&ids[2], &ids[1]]);
+    let held = backend.get(&ids[0]).await.unwrap().unwrap();
+    assert_eq!(held.envelope, *mail().envelope());
+    assert!(held.raw.starts_with(b"Message-ID") || held.raw.starts_with(b"Date"), "the mail's own bytes");
+    for strange in ["", ".", "..", "../new", "/etc/passwd", "none", "a\0b"] {
+        assert_eq!(backend.get(strange).await.unwrap(), None, "{strange:?}");
+    }
+    backend.clear().await.unwrap();
+    backend.clear().await.unwrap();
+    assert_eq!(backend.list(9).await.unwrap(), []);
 }
 
 #[test]

@@ -2,19 +2,20 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mailer::{
-    Backend, BackendUrl, Capabilities, Context, Error, ErrorKind, Outgoing, Receipt, Stage, Support,
+    Backend, BackendUrl, Capabilities, Context, Error, ErrorKind, Outcome, Outgoing, Receipt, Stage, Support,
 };
 use tokio::sync::Notify;
 
-use crate::{Inbox, Options, Sent};
+use crate::{Inbox, Options, Sent, Step};
 
 /// A backend that keeps mails in memory. Clones share the same mails.
 ///
-/// A mail is in the inbox before [`deliver`](Backend::deliver) answers, and never twice. Nothing here waits, so
-/// a deadline is looked at once, before the mail is taken.
+/// A mail is in the inbox before [`deliver`](Backend::deliver) answers, and never twice. Nothing here waits or fails
+/// unless a test tells it to, by the [`Step`]s of [`Inbox::script`] or by [`Inbox::set_unavailable`].
 #[derive(Clone, Debug)]
 pub struct Memory {
     shared: Arc<Shared>,
@@ -31,7 +32,8 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) sent: VecDeque<Sent>,
-    pub(crate) failures: VecDeque<Error>,
+    pub(crate) script: VecDeque<Step>,
+    pub(crate) unavailable: bool,
     count: u64,
     closed: bool,
 }
@@ -68,6 +70,49 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Does what the script says for one delivery. `Ok` means that the mail is taken; with an error inside, its sender
+    /// hears that error all the same.
+    async fn play(&self, cx: &Context) -> Result<Option<Error>, Error> {
+        loop {
+            let step = self.state().script.pop_front();
+            match step {
+                None | Some(Step::Take) => return Ok(None),
+                Some(Step::Fail(error)) => return Err(error),
+                Some(Step::LoseAnswer(error)) => return Ok(Some(error)),
+                Some(Step::Wait(time)) => wait(time, cx).await?,
+            }
+        }
+    }
+
+    /// Puts a mail into the list and gives it an id.
+    fn take(&self, mail: &Outgoing) -> String {
+        let mut state = self.state();
+        state.count += 1;
+        let id = state.count.to_string();
+        state.sent.push_back(Sent::new(mail.clone(), id.clone()));
+        while state.sent.len() > self.options.capacity {
+            state.sent.pop_front();
+        }
+        drop(state);
+        self.arrived.notify_waiters();
+        id
+    }
+}
+
+async fn wait(time: Duration, cx: &Context) -> Result<(), Error> {
+    let waiting = tokio::time::sleep(time);
+    let Some(deadline) = cx.deadline else {
+        waiting.await;
+        return Ok(());
+    };
+    tokio::time::timeout_at(deadline.into(), waiting).await.map_err(|_elapsed| {
+        Error::new(ErrorKind::Timeout, "a scripted delay was longer than the deadline")
+            .with_outcome(Outcome::NotApplied)
+            .at(Stage::Connect)
+    })
+}
+
 #[async_trait]
 impl Backend for Memory {
     fn capabilities(&self) -> Capabilities {
@@ -85,24 +130,26 @@ impl Backend for Memory {
         self.check().await?;
         cx.admit()?;
         self.capabilities().admit(mail)?;
-        let mut state = self.shared.state();
-        if let Some(error) = state.failures.pop_front() {
-            return Err(error);
+        match self.shared.play(cx).await? {
+            None => {
+                let receipt = Receipt::new(mail.message_id().clone(), "memory");
+                Ok(receipt.with_provider_id(self.shared.take(mail)).with_attempts(cx.attempt))
+            }
+            Some(error) => {
+                self.shared.take(mail);
+                Err(error)
+            }
         }
-        state.count += 1;
-        let id = state.count.to_string();
-        state.sent.push_back(Sent::new(mail.clone(), id.clone()));
-        while state.sent.len() > self.shared.options.capacity {
-            state.sent.pop_front();
-        }
-        self.shared.arrived.notify_waiters();
-        let receipt = Receipt::new(mail.message_id().clone(), "memory");
-        Ok(receipt.with_provider_id(id).with_attempts(cx.attempt))
     }
 
     async fn check(&self) -> Result<(), Error> {
-        if self.shared.state().closed {
+        let state = self.shared.state();
+        if state.closed {
             return Err(Error::new(ErrorKind::Closed, "").at(Stage::Prepare));
+        }
+        if state.unavailable {
+            let error = Error::new(ErrorKind::Unavailable, "as the test has told it");
+            return Err(error.with_outcome(Outcome::NotApplied).at(Stage::Connect));
         }
         Ok(())
     }

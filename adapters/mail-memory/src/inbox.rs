@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mail_parser::{Message, MessageParser, MimeHeaders as _};
 use mailer::{Address, Error, Outgoing};
@@ -15,6 +16,22 @@ use crate::backend::Shared;
 pub struct Inbox {
     shared: Arc<Shared>,
     reader: Option<Address>,
+    kind: Option<String>,
+}
+
+/// What one delivery does instead of simply taking the mail; see [`Inbox::script`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// The mail is taken: a place for a delivery that goes well, between others.
+    Take,
+    /// This much time passes on tokio's clock, which a test may pause; then the same delivery goes on with the next
+    /// step. A deadline that comes before ends it, surely not sent, and so does dropping the call.
+    Wait(Duration),
+    /// The mail is not taken, and this is the answer.
+    Fail(Error),
+    /// The mail is taken, and this is the answer all the same: what a connection lost at the wrong moment looks like.
+    LoseAnswer(Error),
 }
 
 /// One mail as it was handed over.
@@ -26,13 +43,19 @@ pub struct Sent {
 
 impl Inbox {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, reader: None }
+        Self { shared, reader: None, kind: None }
     }
 
     /// The same inbox, narrowed to mails with this recipient in their envelope.
     #[must_use]
     pub fn of(&self, reader: Address) -> Self {
-        Self { shared: Arc::clone(&self.shared), reader: Some(reader) }
+        Self { reader: Some(reader), ..self.clone() }
+    }
+
+    /// The same inbox, narrowed to mails of this kind: `inbox.of(ann).kind("invite").one()`.
+    #[must_use]
+    pub fn kind(&self, kind: impl Into<String>) -> Self {
+        Self { kind: Some(kind.into()), ..self.clone() }
     }
 
     /// The mails, oldest first. Only as many as the memory's capacity are kept.
@@ -42,7 +65,7 @@ impl Inbox {
 
     /// The mails of one kind.
     pub fn sent_of_kind(&self, kind: &str) -> Vec<Sent> {
-        self.sent().into_iter().filter(|mail| mail.kind() == Some(kind)).collect()
+        self.kind(kind).sent()
     }
 
     /// The only mail; panics unless there is exactly one.
@@ -70,8 +93,47 @@ impl Inbox {
         taken.into()
     }
 
-    /// Waits until there are at least `count` mails and returns them. Does not give up by itself.
-    pub async fn wait_for(&self, count: usize) -> Vec<Sent> {
+    /// Waits until there are at least `count` mails and returns them; panics if that takes longer than `time`, which
+    /// bounds a hang and may be generous.
+    pub async fn wait_for(&self, count: usize, time: Duration) -> Vec<Sent> {
+        match tokio::time::timeout(time, self.arrival_of(count)).await {
+            Ok(sent) => sent,
+            Err(_elapsed) => panic!("expected {count} mails within {time:?}, found {:?}", self.subjects()),
+        }
+    }
+
+    /// Lets the next delivery that passes all checks fail with this error, without taking the mail. The same as a
+    /// [`script`](Self::script) of one [`Step::Fail`].
+    pub fn fail_next(&self, error: Error) {
+        self.script([Step::Fail(error)]);
+    }
+
+    /// Says what the next deliveries do that pass all checks. Steps are used up in order, after those that are there
+    /// already, and then mails are taken as ever. They count for the whole memory, also if the inbox is narrowed.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use mail_memory::{Memory, Step};
+    /// # use mailer::{Error, ErrorKind, Outcome};
+    /// let (memory, inbox) = Memory::new();
+    /// inbox.script([
+    ///     Step::Wait(Duration::from_secs(20)),
+    ///     Step::Fail(Error::new(ErrorKind::Throttled, "slower")),
+    ///     Step::LoseAnswer(Error::new(ErrorKind::Unavailable, "connection lost")),
+    /// ]);
+    /// // The first mail is refused after 20 s, the second is taken and nobody is told, the third is simply taken.
+    /// ```
+    pub fn script(&self, steps: impl IntoIterator<Item = Step>) {
+        self.shared.state().script.extend(steps);
+    }
+
+    /// While true, deliveries and checks answer [`Unavailable`](mailer::ErrorKind::Unavailable), surely not sent, and
+    /// use up no steps.
+    pub fn set_unavailable(&self, unavailable: bool) {
+        self.shared.state().unavailable = unavailable;
+    }
+
+    async fn arrival_of(&self, count: usize) -> Vec<Sent> {
         loop {
             // Asked for before looking, so that no arrival in between is missed.
             let arrived = self.shared.arrived.notified();
@@ -85,14 +147,9 @@ impl Inbox {
         }
     }
 
-    /// Lets the next delivery that passes all checks fail with this error, without taking the mail. Several are
-    /// used up in order. They count for the whole memory, also if the inbox is narrowed.
-    pub fn fail_next(&self, error: Error) {
-        self.shared.state().failures.push_back(error);
-    }
-
     fn shows(&self, sent: &Sent) -> bool {
         self.reader.as_ref().is_none_or(|reader| sent.mail.envelope().to().contains(reader))
+            && self.kind.as_deref().is_none_or(|kind| sent.kind() == Some(kind))
     }
 
     fn subjects(&self) -> Vec<String> {

@@ -19,15 +19,20 @@
 //! # }
 //! ```
 //!
+//! An [`Inbox`] can be looked at in a browser: it is a [`Source`](mailer::preview::Source).
+//!
+//! Failures and delays are scripted, see [`Inbox::script`].
+//!
 //! Each [`Memory`] has an inbox of its own, so tests that run at the same time do not see each other's mails.
-//! Where many tests share one, [`Inbox::of`] narrows the view to one reader.
+//! Where many tests share one, [`Inbox::of`] and [`Inbox::kind`] narrow the view.
 
 #![deny(missing_docs)]
 
 mod backend;
 mod config;
 mod inbox;
+mod preview;
 
 pub use backend::Memory;
 pub use config::Options;
-pub use inbox::{Inbox, Sent};
+pub use inbox::{Inbox, Sent, Step};

@@ -8,6 +8,7 @@ use conformance_tests::{
     mailer::{Delivered, Harness, Observer, Setting},
 };
 use mail_memory::{Inbox, Memory, Options};
+use mailer::Backend;
 
 conformance_tests::mailer!(MemoryHarness);
 
@@ -23,6 +24,12 @@ impl Harness for MemoryHarness {
         let memory = Memory::with(options);
         let observer = Arc::new(Reader(memory.inbox()));
         Ok(Setting { backend: Arc::new(memory), observer })
+    }
+
+    async fn open_unusable(&self) -> Result<Arc<dyn Backend>, Absent> {
+        let (memory, inbox) = Memory::new();
+        inbox.set_unavailable(true);
+        Ok(Arc::new(memory))
     }
 }
 

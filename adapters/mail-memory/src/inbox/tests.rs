@@ -1,4 +1,4 @@
-use mailer::{Email, ErrorKind, Mailer, Outcome, Registry, Renderer, Retry};
+use mailer::{Backend as _, Context, Email, ErrorKind, Mailer, Outcome, Registry, Renderer, Retry};
 
 use super::*;
 use crate::{Memory, Options};
@@ -86,13 +86,74 @@ async fn waiting_ends_when_the_mails_are_there() {
     let (mailer, inbox) = setting();
     let waiting = tokio::spawn({
         let inbox = inbox.clone();
-        async move { inbox.wait_for(2).await.len() }
+        async move { inbox.wait_for(2, Duration::from_mins(1)).await.len() }
     });
     tokio::task::yield_now().await;
     for _ in 0..2 {
         mailer.send(&email("a@example.com", "s")).await.unwrap();
     }
     assert_eq!(waiting.await.unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_in_vain_ends() {
+    let (mailer, inbox) = setting();
+    mailer.send(&email("a@example.com", "alone")).await.unwrap();
+    let waiting = tokio::spawn(async move { inbox.wait_for(2, Duration::from_hours(1)).await.len() });
+    let panic = waiting.await.unwrap_err().into_panic();
+    assert!(panic.downcast_ref::<String>().unwrap().contains("alone"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_script_is_played_step_by_step() {
+    let (mailer, inbox) = setting();
+    inbox.script([
+        Step::Wait(Duration::from_secs(5)),
+        Step::Fail(Error::new(ErrorKind::Throttled, "")),
+        Step::Take,
+        Step::LoseAnswer(Error::new(ErrorKind::Unavailable, "")),
+    ]);
+    let began = tokio::time::Instant::now();
+    let mail = email("a@example.com", "s");
+    assert_eq!(mailer.send(&mail).await.unwrap_err().kind(), ErrorKind::Throttled);
+    assert_eq!(began.elapsed(), Duration::from_secs(5), "on the paused clock");
+    assert!(mailer.send(&mail).await.is_ok());
+    assert_eq!(mailer.send(&mail).await.unwrap_err().outcome(), Outcome::Unknown);
+    assert_eq!(inbox.sent().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_ends_at_the_deadline_and_sends_nothing() {
+    let (memory, inbox) = Memory::new();
+    inbox.script([Step::Wait(Duration::from_hours(1))]);
+    let mail = email("a@example.com", "s").render(&Renderer::system()).unwrap();
+    let cx = Context::new().with_deadline((tokio::time::Instant::now() + Duration::from_mins(1)).into_std());
+    let error = memory.deliver(&mail, &cx).await.unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::NotApplied));
+    inbox.assert_none();
+}
+
+#[tokio::test]
+async fn what_is_unavailable_fails_until_it_is_back() {
+    let (mailer, inbox) = setting();
+    inbox.set_unavailable(true);
+    assert_eq!(mailer.send(&email("a@example.com", "s")).await.unwrap_err().retry(), Retry::Backoff);
+    inbox.set_unavailable(false);
+    mailer.send(&email("a@example.com", "s")).await.unwrap();
+    inbox.one();
+}
+
+#[tokio::test]
+async fn views_narrow_each_other() {
+    let (mailer, inbox) = setting();
+    for (reader, kind) in [("a@example.com", "invite"), ("b@example.com", "invite"), ("a@example.com", "otp")]
+    {
+        mailer.send(&email(reader, reader).kind(kind)).await.unwrap();
+    }
+    let ann = inbox.of("a@example.com".parse().unwrap());
+    assert_eq!((ann.sent().len(), inbox.kind("invite").sent().len()), (2, 2));
+    assert_eq!(ann.kind("otp").one().subject(), "a@example.com");
+    ann.kind("welcome").assert_none();
 }
 
 #[test]
