@@ -96,10 +96,9 @@ impl Inbox {
     /// Waits until there are at least `count` mails and returns them; panics if that takes longer than `time`, which
     /// bounds a hang and may be generous.
     pub async fn wait_for(&self, count: usize, time: Duration) -> Vec<Sent> {
-        match tokio::time::timeout(time, self.arrival_of(count)).await {
-            Ok(sent) => sent,
-            Err(_elapsed) => panic!("expected {count} mails within {time:?}, found {:?}", self.subjects()),
-        }
+        let waited = tokio::time::timeout(time, self.arrival_of(count)).await;
+        waited
+            .unwrap_or_else(|_| panic!("expected {count} mails within {time:?}, found {:?}", self.subjects()))
     }
 
     /// Lets the next delivery that passes all checks fail with this error, without taking the mail. The same as a

@@ -30,7 +30,11 @@ fn main() -> ExitCode {
     let required = required.is_ok_and(|named| named.split(',').any(|name| name.trim() == "chromium"));
     assert!(chromium.is_some() || !required, "TEST_REQUIRE names chromium, and it is not installed");
     let browser = Arc::new(Browser { chromium, pictures: pictures.ok().map(PathBuf::from) });
-    let cases = cases!["preview"; a_picture_is_shown_and_scripts_are_dead, every_page_is_drawn];
+    let cases = cases!["preview";
+        a_picture_is_shown_and_scripts_are_dead,
+        by_itself_the_same_html_runs_its_scripts,
+        every_page_is_drawn,
+    ];
     run_all(env!("CARGO_PKG_NAME"), trials("", &browser, cases))
 }
 
@@ -49,6 +53,9 @@ const RED: [u8; 3] = [0xE5, 0x12, 0x34];
 
 /// What a script that runs would ask the server for.
 const BEACON: &str = "beacon";
+
+/// Where the HTML is without the page around it.
+const RAW: &str = "raw";
 
 /// HTML as an attacker would send it: each way to run a script asks for the beacon.
 fn hostile_html(server: SocketAddr) -> String {
@@ -108,6 +115,12 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, _) = request.into_parts();
     asked.lock().expect("nobody panics").push(head.uri.to_string());
+    if head.uri.path().ends_with(RAW) {
+        let authority = head.headers["host"].to_str().expect("the browser names the host");
+        let html = hostile_html(authority.parse().expect("the host is an address"));
+        let response = Response::builder().header("content-type", "text/html");
+        return Ok(response.body(Full::from(html)).expect("it is a response"));
+    }
     Ok(preview.handle(&head).await.map(Full::new))
 }
 
@@ -117,7 +130,9 @@ async fn send_mails(mailer: Mailer, server: SocketAddr) {
     let hostile = Email::new(vault(), Mailbox::named("Ann Lee", address("ann@example.com")))
         .bcc(address("archive@example.org"))
         .subject("Verify your address <script>alert(1)</script>")
-        .text("Welcome to the vault.\n\nConfirm your address:\nhttps://vault.example.org/verify?code=123456\n")
+        .text(
+            "Welcome to the vault.\n\nConfirm your address:\nhttps://vault.example.org/verify?code=123456\n",
+        )
         .html(hostile_html(server))
         .inline("logo", "image/png", PICTURE)
         .attach("Terms & <b>conditions</b>.pdf", "application/pdf", vec![0; 40_000])
@@ -146,6 +161,17 @@ async fn a_picture_is_shown_and_scripts_are_dead(browser: &Browser) -> Checked {
     assert!(asked.iter().any(|path| path.ends_with("/html")), "the frame was loaded: {asked:?}");
     let beacons: Vec<_> = asked.iter().filter(|path| path.contains(BEACON)).collect();
     assert!(beacons.is_empty(), "{beacons:?}");
+    Ok(())
+}
+
+/// So the case above can fail: nothing but the page keeps this HTML quiet.
+async fn by_itself_the_same_html_runs_its_scripts(browser: &Browser) -> Checked {
+    let site = Site::open().await;
+    browser.document(&format!("http://{}/{RAW}", site.address)).await?;
+    let asked = site.asked();
+    for way in ["script", "source", "picture", "style", "link"] {
+        assert!(asked.contains(&format!("/{BEACON}?{way}")), "{way}: {asked:?}");
+    }
     Ok(())
 }
 
