@@ -150,8 +150,6 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, Scope, Dispos
         "AccessDenied"
         | "AccessDeniedException"
         | "AccountSuspendedException"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
         | "IncompleteSignature"
         | "InvalidClientTokenId"
         | "InvalidSignatureException"
@@ -159,9 +157,12 @@ fn classify(status: u16, code: &str, message: &str) -> (ErrorKind, Scope, Dispos
         | "MissingAuthenticationTokenException"
         | "NotAuthorized"
         | "OptInRequired"
-        | "RequestExpired"
         | "SignatureDoesNotMatch"
         | "UnrecognizedClientException" => (ErrorKind::Auth, Transport, Permanent),
+        // Whoever hands them out has newer ones by then.
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            (ErrorKind::Auth, Transport, Transient)
+        }
         "RequestEntityTooLarge" | "RequestEntityTooLargeException" => {
             (ErrorKind::TooLarge, Message, Permanent)
         }
@@ -204,6 +205,7 @@ mod tests {
             ("BadRequestException", "Configuration set <x> does not exist.", ErrorKind::Config),
             ("MessageRejected", "Email address is not verified.", ErrorKind::Config),
             ("MessageRejected", "Bad content.", ErrorKind::Refused),
+            ("ExpiredTokenException", "", ErrorKind::Auth),
             ("SomethingNew", "", ErrorKind::Other),
         ] {
             assert_eq!(classify(400, code, message).0, kind, "{code}: {message}");
