@@ -101,7 +101,9 @@ impl<B: Backend> Retried<B> {
     /// Any part of a pause: evenly drawn, callers spread over the whole of it.
     fn part_of(&self, pause: Duration) -> Duration {
         let [high, low, ..] = self.entropy.next();
-        pause.mul_f64(f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX))
+        let part = f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX);
+        // Rounding can carry the longest of pauses beyond what a duration holds.
+        Duration::try_from_secs_f64(pause.as_secs_f64() * part).unwrap_or(pause)
     }
 }
 
@@ -121,7 +123,7 @@ impl<B: Backend> Backend for Retried<B> {
                 Ok(receipt) => return Ok(receipt),
                 Err(error) => error,
             };
-            made = made.saturating_add(error.attempts());
+            made = made.saturating_add(error.attempts().max(1));
             outcome = worse(outcome, error.outcome());
             let error = error.with_attempts(made);
             let next = self.pause(mail, &error, made).and_then(|pause| Instant::now().checked_add(pause));

@@ -59,7 +59,7 @@ impl<B: Backend> Several<B> {
                 }
                 Err(error) => error,
             };
-            made = made.saturating_add(error.attempts());
+            made = made.saturating_add(error.attempts().max(1));
             if is_in_trouble(&error) {
                 member.is_dead_for(self.pause(&error));
             }
@@ -117,8 +117,11 @@ impl<B> Member<B> {
         *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A pause that no clock can tell is as good as a year.
     fn is_dead_for(&self, pause: Duration) {
-        *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now().checked_add(pause);
+        let now = Instant::now();
+        let until = now.checked_add(pause).or_else(|| now.checked_add(Duration::from_hours(24 * 365)));
+        *self.dead_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
     fn is_alive(&self) {

@@ -134,3 +134,16 @@ async fn combinations_nest() {
     let (first, second) = (deliver(&*turns).await.unwrap(), deliver(&*turns).await.unwrap());
     assert_eq!((first.0.as_str(), second.0.as_str()), ("a", "b"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_that_no_clock_can_tell_are_harmless() {
+    const LONGEST: &str = "18446744073709551615s";
+    let patient = format!("retry(smtp://down)?attempts=9&first_pause={LONGEST}&longest_pause={LONGEST}");
+    let drawn = registry().with_entropy(Entropy::new(|| [255; 16]));
+    let error = deliver(&*drawn.open(&patient).unwrap()).await.unwrap_err();
+    assert_eq!(error.attempts(), 1, "it waited for the end of time");
+    let grudging = registry().open(&format!("failover(smtp://down smtp://up)?retry={LONGEST}")).unwrap();
+    for attempts in [2, 1] {
+        assert_eq!(deliver(&*grudging).await.unwrap(), ("up".into(), attempts));
+    }
+}
