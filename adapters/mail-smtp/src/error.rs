@@ -3,6 +3,7 @@
 use std::io;
 
 use mailer::{Disposition, Error, ErrorKind, Outcome, Refused, Scope, Stage};
+use rustls::CertificateError;
 
 use crate::{reply::Reply, wire::Fault};
 
@@ -139,9 +140,7 @@ pub(crate) fn handshake(error: io::Error) -> Error {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>());
     let (message, disposition) = match cause {
         None => ("the connection was lost during the handshake", Disposition::Transient),
-        Some(Tls::InvalidCertificate(_)) => {
-            ("the server's certificate is not trusted", Disposition::Permanent)
-        }
+        Some(Tls::InvalidCertificate(fault)) => (of_certificate(fault), Disposition::Permanent),
         Some(Tls::InvalidMessage(_)) => (
             "the server does not speak TLS here; a port that begins in clear wants smtp://",
             Disposition::Permanent,
@@ -149,6 +148,19 @@ pub(crate) fn handshake(error: io::Error) -> Error {
         Some(_) => ("the server speaks no TLS that is understood here", Disposition::Permanent),
     };
     Step::Handshake.error(ErrorKind::Tls, message).with_disposition(disposition).with_source(error)
+}
+
+fn of_certificate(fault: &CertificateError) -> &'static str {
+    use CertificateError as Fault;
+    match fault {
+        Fault::Expired | Fault::ExpiredContext { .. } => "the server's certificate has expired",
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => "the server's certificate is not valid yet",
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. } => {
+            "the server's certificate bears another name"
+        }
+        Fault::UnknownIssuer => "the server's certificate is signed by nobody who is trusted here",
+        _ => "the server's certificate is not trusted",
+    }
 }
 
 #[cfg(test)]

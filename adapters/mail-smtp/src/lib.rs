@@ -45,6 +45,7 @@
 //! | `8BITMIME` | `Unsupported` for mails with bytes over 127, which no mail has that was rendered here |
 //! | a mechanism of `AUTH` that is known here | [`Auth`](mailer::ErrorKind::Auth), with the list of both sides |
 //! | `EHLO` | `HELO`, and nothing of the above |
+//! | a name for the mail in its last answer | the receipt has that answer's first line, or nothing if it is a bare `OK` |
 //!
 //! # The URL
 //!

@@ -50,6 +50,19 @@ async fn a_url_says_it_all() {
     assert!(mails.iter().all(|mail| mail.private && mail.user.as_deref() == Some("ann@example.org")));
 }
 
+#[test]
+fn roots_that_cannot_be_used_are_found_at_once() {
+    let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec();
+    let cut = b"-----BEGIN CERTIFICATE-----\nAAAA\n".to_vec();
+    for pem in [Vec::new(), b"no certificate".to_vec(), broken, cut] {
+        let mut options = Options::new("localhost");
+        options.roots = Roots::Pem(pem);
+        let error = Smtp::new(options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains("root certificate"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_closed_in_time_though_nobody_sends() {
     let server = SmtpServer::start(smtp_server::Options::new());

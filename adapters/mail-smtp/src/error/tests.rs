@@ -88,8 +88,18 @@ fn a_mail_is_worth_another_attempt_if_somebody_may_take_it_then() {
 fn each_way_a_handshake_fails() {
     use rustls::{CertificateError, Error as Tls, InvalidMessage};
     let of = |error: Tls| handshake(io::Error::new(io::ErrorKind::InvalidData, error));
+    for (fault, told) in [
+        (CertificateError::UnknownIssuer, "nobody who is trusted"),
+        (CertificateError::Expired, "expired"),
+        (CertificateError::NotValidYet, "not valid yet"),
+        (CertificateError::NotValidForName, "another name"),
+        (CertificateError::BadSignature, "not trusted"),
+    ] {
+        let error = of(Tls::InvalidCertificate(fault));
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(error.disposition(), Disposition::Permanent);
+    }
     let untrusted = of(Tls::InvalidCertificate(CertificateError::UnknownIssuer));
-    assert!(untrusted.to_string().contains("certificate"), "{untrusted}");
     let clear = of(Tls::InvalidMessage(InvalidMessage::InvalidContentType));
     assert!(clear.to_string().contains("smtp://"), "{clear}");
     for error in [untrusted, clear, handshake(io::ErrorKind::ConnectionReset.into())] {
