@@ -62,6 +62,25 @@
 //!
 //! An answer that clearly says no brings the outcome back to `NotApplied`, however late it comes.
 //!
+//! # What the no of an SMTP server means
+//!
+//! The first digit says whether it may pass: 4 is [`Disposition::Transient`], 5 is [`Disposition::Permanent`]. To what it
+//! was said tells the rest; the stage is that of the command which was answered.
+//!
+//! | Reply | To | Kind | Scope |
+//! |---|---|---|---|
+//! | 421 | anything | `Unavailable` | transport |
+//! | 530 | anything | `Auth` | transport |
+//! | 4xx, 5xx | the connection, `EHLO`, `HELO` | `Unavailable` | transport |
+//! | 4xx, 5xx | `STARTTLS` | `Tls` | transport |
+//! | 4xx, 5xx | `AUTH` | `Auth` | transport |
+//! | 4xx, 5xx | `RCPT`, if no recipient is left | `Refused` | recipients |
+//! | 552, or 5.3.4 | `MAIL`, `DATA`, the mail | `TooLarge` | message |
+//! | 454 about throttling | `MAIL`, `DATA`, the mail | `Throttled`, or `Quota` if it names one | transport |
+//! | other 4xx | `MAIL`, `DATA`, the mail | `Unavailable` | transport |
+//! | other 5xx | `MAIL`, `DATA`, the mail | `Refused` | message |
+//! | what is no reply, or of no known class | anything | `Protocol` | transport |
+//!
 //! # Writing a backend
 //!
 //! Implement [`Backend`] and run the conformance suite, which holds one case for each sentence here. The shape of

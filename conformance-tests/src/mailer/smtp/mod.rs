@@ -3,29 +3,18 @@
 //! A backend joins by [`Harness::open_smtp`](super::Harness::open_smtp). Every case sends a mail into some trouble, looks
 //! at what the error says, and then sends another one, which must arrive as itself.
 //!
-//! # What a server's no means
+//! What a server's no means, the [documentation of `mailer`](::mailer) says. Beside it these cases hold a backend to what
+//! everybody expects who has run a mail server:
 //!
-//! The first digit of the reply says whether it may pass: 4 is [`Transient`](::mailer::Disposition::Transient), 5 is
-//! [`Permanent`](::mailer::Disposition::Permanent). A clear no is always [`NotApplied`](::mailer::Outcome::NotApplied).
-//! Where it came, and to what, says the rest; the stage is that of the command which was answered.
-//!
-//! | Reply | To | Kind | Scope | Stage |
-//! |---|---|---|---|---|
-//! | 4xx, 5xx | the connection, `EHLO`, `HELO` | `Unavailable` | transport | connect |
-//! | 4xx, 5xx | `STARTTLS` | `Tls` | transport | tls |
-//! | 4xx, 5xx | `AUTH` | `Auth` | transport | auth |
-//! | 421 | any command | `Unavailable` | transport | of the command |
-//! | 530 | any command | `Auth` | transport | of the command |
-//! | 4xx | `MAIL`, `DATA`, the mail | `Unavailable` | transport | envelope, data, verdict |
-//! | 5xx | `MAIL`, `DATA`, the mail | `Refused` | message | envelope, data, verdict |
-//! | 4xx, 5xx | every `RCPT` | `Refused` | recipients | envelope |
-//! | 552, or any with 5.3.4 | `MAIL`, `DATA`, the mail | `TooLarge` | message | envelope, data, verdict |
-//! | 454 that speaks of throttling and a rate | `MAIL`, `DATA`, the mail | `Throttled` | transport | envelope, data, verdict |
-//! | 454 that speaks of throttling and a quota | `MAIL`, `DATA`, the mail | `Quota` | transport | envelope, data, verdict |
-//! | what is no reply, or of no known class | anything | `Protocol` | transport | of the command |
-//!
-//! Before the dot that ends the mail is written, `Protocol`, `Timeout` and `Unavailable` are `NotApplied`; after it, and
-//! before a clear answer, they are `Unknown`.
+//! - Before the dot that ends the mail is written, whatever goes wrong is `NotApplied`; after it, and before a clear
+//!   answer, it is `Unknown`, and the mail is not sent again.
+//! - Each step ends in time, and the deadline of the call bounds all of them together.
+//! - A connection that lies idle may say goodbye or be closed, and that costs no mail.
+//! - What was announced is heeded: `SIZE`, `SMTPUTF8`, `8BITMIME`; what was not is not used.
+//! - Where privacy was asked for, nobody who listens learns more than a name. Credentials are sent in clear only to those
+//!   who say so, and told in no error.
+//! - A secret that is refused with 535 is asked for once more, and no third time.
+//! - No more connections are open than allowed, and none is left behind by a call, however it ends.
 
 mod auth;
 mod cancellation;
