@@ -59,6 +59,8 @@ missing_packages() { # WITH_CLIENTS
         command -v postfix >/dev/null || echo postfix
         command -v dovecot >/dev/null || echo dovecot-core
     fi
+    # Shows the page with the mails as a person would see it.
+    command -v chromium >/dev/null || echo chromium
     # A virtual environment needs pip, which Debian keeps apart from Python.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     # The client brings its own node; npm needs the one of the system, of any age.
