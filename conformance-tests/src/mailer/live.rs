@@ -57,7 +57,10 @@ async fn a_mail_is_taken_and_its_receipt_is_complete(live: &dyn Live) -> Checked
     assert!(!receipt.via.is_empty(), "nobody took it");
     assert_eq!((receipt.attempts, receipt.refused.as_slice()), (1, &[][..]));
     // A server that says nothing but yes names no mail.
-    assert!(receipt.provider_id.is_none() || backend.capabilities().provider_id, "an id nobody claimed to have");
+    assert!(
+        receipt.provider_id.is_none() || backend.capabilities().provider_id,
+        "an id nobody claimed to have"
+    );
     if backend.capabilities().keeps_message_id {
         assert_eq!(&receipt.message_id, mail.message_id());
     }
