@@ -27,7 +27,8 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     let mut partial = cases!["smtp::partial" needs PARTIAL;
         the_others_get_the_mail_and_the_refused_are_named,
         without_pipelining_it_is_the_same,
-        refusals_for_now_are_told_from_those_for_good
+        refusals_for_now_are_told_from_those_for_good,
+        of_a_thousand_recipients_each_has_its_own_answer
     ];
     partial.extend(cases!["smtp::partial";
         if_all_are_refused_no_mail_is_sent,
@@ -57,6 +58,22 @@ async fn refusals_for_now_are_told_from_those_for_good(harness: &dyn Harness) ->
     let told: Vec<_> =
         receipt.refused.iter().map(|refused| (refused.address.as_str(), refused.permanent)).collect();
     assert_eq!(told, [("ann@example.com", false), ("bob@example.com", true)]);
+    Ok(())
+}
+
+/// However many answers come at once.
+async fn of_a_thousand_recipients_each_has_its_own_answer(harness: &dyn Harness) -> Checked {
+    let readers: Vec<_> = (0..1000).map(|n| format!("reader{n}@example.com")).collect();
+    let readers: Vec<_> = readers.iter().map(String::as_str).collect();
+    let is_refused = |n: usize| n % 10 == 7 || n == 999;
+    let refused: Vec<_> = (0..1000).filter(|&n| is_refused(n)).map(|n| readers[n]).collect();
+    let refuse = |options: Options, reader: &&str| options.recipient(reader, "550 5.1.1 nobody");
+    for options in [Options::new(), Options::bare()] {
+        let post = Post::open(harness, refused.iter().fold(options, refuse)).await?;
+        let receipt = post.send(&mail_to(&readers)).await;
+        assert_eq!(named(&receipt.refused), refused);
+        post.next_is_fine().await;
+    }
     Ok(())
 }
 

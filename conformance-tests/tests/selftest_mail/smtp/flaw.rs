@@ -53,6 +53,8 @@ pub(crate) enum Flaw {
     HidesRefused,
     /// Every refused recipient is refused for good.
     RefusedForGood,
+    /// Answers are counted to a hundred.
+    CountsToAHundred,
     /// Sends to some, and does not say that it does.
     PartialUndeclared,
     /// The mail is sent even if nobody takes it.
@@ -219,6 +221,7 @@ pub(crate) const FINDS: &[(Flaw, &[&str])] = &[
         ],
     ),
     (Flaw::RefusedForGood, &["smtp::partial::refusals_for_now_are_told_from_those_for_good"]),
+    (Flaw::CountsToAHundred, &["smtp::partial::of_a_thousand_recipients_each_has_its_own_answer"]),
     (Flaw::PartialUndeclared, &["smtp::partial::the_others_get_the_mail_and_the_refused_are_named"]),
     (
         Flaw::SendsToNobody,

@@ -219,9 +219,11 @@ impl Session {
         if answers[0].is_no() {
             return Err(Failure { error: Step::Mail.no(flaw, &answers[0]), keep: true });
         }
-        let refused = mail.envelope().to().iter().zip(&answers[1..]).filter(|(_, answer)| answer.is_no());
-        let refused = refused.map(|(address, answer)| Refused {
-            address: address.clone(),
+        let to = mail.envelope().to();
+        let turn = if flaw == Flaw::CountsToAHundred { 100 } else { to.len() };
+        let refused = answers[1..].iter().enumerate().filter(|(_, answer)| answer.is_no());
+        let refused = refused.map(|(n, answer)| Refused {
+            address: to[n % turn].clone(),
             permanent: answer.code / 100 == 5 || flaw == Flaw::RefusedForGood,
             reply: Some(answer.told()),
         });
