@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use dbconn::Pool;
 use mailer::Mailer;
+use mailer::preview::Preview;
 use persistent_fs::Files;
 use persistent_fs::links::LinkSigner;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::jobs::Jobs;
+use crate::mail::events::Hook;
 use crate::password::PasswordHasher;
 use crate::rng::Rng;
 use crate::tokens::Tokens;
@@ -29,6 +31,10 @@ pub struct App {
     pub links: LinkSigner,
     /// Outgoing mail; absent when mail is off.
     pub mailer: Option<Mailer>,
+    /// Shows the mails that stay on this machine; absent unless the operator tries things out.
+    pub mail_preview: Option<Preview>,
+    /// Reads what the mail provider tells; absent unless the operator expects it.
+    pub mail_hook: Option<Arc<dyn Hook>>,
     /// The time.
     pub clock: Clock,
     /// Randomness.

@@ -1,17 +1,24 @@
-//! Where the parts are put together: the only file that names adapters. A new one is one line here.
+//! Where the parts are put together: the only place that names adapters. A new one is one line here.
+
+mod mail;
+#[cfg(feature = "ses")]
+mod notifications;
 
 use std::sync::Arc;
 
 use dbconn::{Pool, PoolOptions};
-use mailer::{Mailer, Renderer};
+use mailer::layers::Suppressed;
 use persistent_fs::Files;
 use persistent_fs::links::{KeyRing, LinkKey, LinkSigner};
+
+pub use mail::mailer;
 
 use crate::app::{App, AppState, Settings};
 use crate::clock::Clock;
 use crate::config::{Config, Schemes, cloud_variables};
 use crate::jobs::Jobs;
 use crate::key_files;
+use crate::mail::suppressions::Suppressions;
 use crate::password::PasswordHasher;
 use crate::rng::Rng;
 use crate::tokens::Tokens;
@@ -53,20 +60,12 @@ fn stores() -> persistent_fs::Registry {
         .with("s3", move |url| fs_s3::open_with(url, environment.clone()))
 }
 
-/// Ways for mail by URL.
-fn mails() -> mailer::Registry {
-    mailer::Registry::new()
-        .with("eml", |url| Ok(Arc::new(mail_local::Eml::from_url(url)?)))
-        .with("maildir", |url| Ok(Arc::new(mail_local::Maildir::from_url(url)?)))
-        .with("memory", |url| Ok(Arc::new(mail_memory::Memory::from_url(url)?)))
-}
-
 /// What a configuration may name.
 pub fn schemes() -> Schemes {
     Schemes {
         database: databases().schemes().map(str::to_owned).collect(),
         files: stores().schemes().map(str::to_owned).collect(),
-        mail: mails().schemes().map(str::to_owned).collect(),
+        mail: mail::ways().schemes().map(str::to_owned).collect(),
     }
 }
 
@@ -87,11 +86,15 @@ pub async fn app(
     rng: Rng,
 ) -> Result<AppState, Error> {
     let (files, tokens, links) = files(config, &settings, &clock, &rng).await?;
+    let suppressions = Suppressions::new(db.clone(), clock.clone());
+    let (mailer, mail_preview) = mail::mailer_and_page(config, &clock, &rng)?;
     Ok(Arc::new(App {
         db,
         files,
         links,
-        mailer: mailer(config, &clock, &rng)?,
+        mailer: mailer.map(|mailer| mailer.layer(|backend| Suppressed::new(backend, suppressions))),
+        mail_preview,
+        mail_hook: mail::hook(config, &clock)?,
         tokens,
         passwords: PasswordHasher::new(&rng),
         jobs: Jobs::default(),
@@ -123,16 +126,6 @@ fn link_signer(secret: &[u8; 32], settings: &Settings, clock: &Clock) -> Result<
     let clock = clock.clone();
     let clock = persistent_fs::Clock::new(move || clock.system_time());
     Ok(LinkSigner::new(STORE, base, ring, clock)?)
-}
-
-fn mailer(config: &Config, clock: &Clock, rng: &Rng) -> Result<Option<Mailer>, Error> {
-    let Some(url) = &config.mail else { return Ok(None) };
-    let (clock, rng) = (clock.clone(), rng.clone());
-    let renderer = Renderer::new(
-        mailer::Clock::new(move || clock.system_time()),
-        mailer::Entropy::new(move || rng.bytes()),
-    );
-    Ok(Some(Mailer::new(mails().open(url.expose())?, renderer)))
 }
 
 /// Our clock, as `dbconn` wants it.

@@ -18,25 +18,33 @@ macro_rules! change {
 }
 
 /// All changes, in the order in which they run.
-pub const ALL: &[Migration] = &[change!("0001_initial":
-    "01_users",
-    "02_users_email",
-    "03_devices",
-    "04_devices_user",
-    "05_devices_refresh",
-    "06_folders",
-    "07_folders_user",
-    "08_ciphers",
-    "09_ciphers_user",
-    "10_cipher_marks",
-    "11_cipher_marks_cipher",
-    "12_cipher_marks_folder",
-    "13_attachments",
-    "14_attachments_cipher",
-    "15_outbox",
-    "16_outbox_due",
-    "17_stray_files",
-)];
+pub const ALL: &[Migration] = &[
+    change!("0001_initial":
+        "01_users",
+        "02_users_email",
+        "03_devices",
+        "04_devices_user",
+        "05_devices_refresh",
+        "06_folders",
+        "07_folders_user",
+        "08_ciphers",
+        "09_ciphers_user",
+        "10_cipher_marks",
+        "11_cipher_marks_cipher",
+        "12_cipher_marks_folder",
+        "13_attachments",
+        "14_attachments_cipher",
+        "15_outbox",
+        "16_outbox_due",
+        "17_stray_files",
+    ),
+    change!("0002_mail":
+        "01_outbox_dedupe_key",
+        "02_outbox_dedupe_key_unique",
+        "03_suppressions",
+        "04_mail_events",
+    ),
+];
 
 #[cfg(test)]
 mod tests {

@@ -102,6 +102,25 @@ diesel::table! {
         created_at -> Timestamp,
         settled_at -> Nullable<Timestamp>,
         last_error -> Nullable<Text>,
+        dedupe_key -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Addresses that are not to be written to.
+    suppressions (address) {
+        address -> Text,
+        reason -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    /// What a provider has told about mails; each event once.
+    mail_events (id) {
+        id -> Text,
+        kind -> Text,
+        received_at -> Timestamp,
     }
 }
 

@@ -6,18 +6,14 @@ use clap::{Args, Subcommand};
 use mailer::Address;
 use zeroize::Zeroizing;
 
-use super::Failure;
+use super::{Failure, application};
 use crate::account::model::{Kdf, normalize_email};
 use crate::account::store;
 use crate::account::wire::NewMasterPassword;
-use crate::app::AppState;
 use crate::client_keys::NewKeys;
-use crate::clock::Clock;
 use crate::config::{Config, PASSWORD_VARIABLE, password_variable};
 use crate::identity::register::service;
 use crate::identity::register::wire::{KeyPair, Registration};
-use crate::rng::Rng;
-use crate::{assemble, migrations};
 
 /// Official clients ask for no less.
 const MIN_PASSWORD: usize = 12;
@@ -47,6 +43,7 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
     let Command::Create(create) = command;
     let email = normalize_email(&create.email)?;
     Address::parse(&email)?;
+    // Although only its database is written to: registering is the application's business.
     let app = application(config).await?;
     // Before the password is asked for, and before a second is spent on keys.
     let address = email.clone();
@@ -58,14 +55,6 @@ pub(super) async fn run(command: Command, config: &Config) -> Result<(), Failure
     service::create(&app, registration(email.clone(), create.name, keys), true).await?;
     println!("created an account for {email}");
     Ok(())
-}
-
-/// The whole application, although only its database is written to: registering is its business.
-async fn application(config: &Config) -> Result<AppState, Failure> {
-    let (clock, rng) = (Clock::system(), Rng::from_os());
-    let db = assemble::database(config, &clock).await?;
-    dbconn::migrate::up(&db, migrations::ALL, &assemble::database_clock(&clock)).await?;
-    Ok(assemble::app(config, config.settings(config.listen), db, clock, rng).await?)
 }
 
 fn registration(email: String, name: Option<String>, keys: NewKeys) -> Registration {

@@ -2,6 +2,7 @@
 
 mod account;
 mod config;
+mod mail;
 mod migrate;
 mod serve;
 
@@ -15,8 +16,11 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Args as _, FromArgMatches as _, Subcommand, value_parser};
 use tracing_subscriber::EnvFilter;
 
-use crate::assemble;
+use crate::app::AppState;
+use crate::clock::Clock;
 use crate::config::{Config, Explained, Options, Problem, read};
+use crate::rng::Rng;
+use crate::{assemble, migrations};
 
 /// What `undercroft` can be told to do.
 #[derive(Debug, Subcommand)]
@@ -29,6 +33,9 @@ enum Command {
     /// Look after accounts.
     #[command(subcommand)]
     Account(account::Command),
+    /// Try out how mails are sent, and look after those that wait.
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(config::Command),
@@ -99,9 +106,18 @@ fn execute(command: Command, matches: &ArgMatches) -> Result<(), Failure> {
             Command::Serve => serve::run(&config).await,
             Command::Migrate(command) => migrate::run(&command, &config).await,
             Command::Account(command) => account::run(command, &config).await,
+            Command::Mail(command) => mail::run(command, &config).await,
             Command::Config(_) => Ok(()),
         }
     })
+}
+
+/// The whole application, for commands that do what a request does.
+async fn application(config: &Config) -> Result<AppState, Failure> {
+    let (clock, rng) = (Clock::system(), Rng::from_os());
+    let db = assemble::database(config, &clock).await?;
+    dbconn::migrate::up(&db, migrations::ALL, &assemble::database_clock(&clock)).await?;
+    Ok(assemble::app(config, config.settings(config.listen), db, clock, rng).await?)
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), Failure> {

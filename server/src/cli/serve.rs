@@ -16,6 +16,7 @@ use super::Failure;
 use crate::app::Settings;
 use crate::clock::Clock;
 use crate::config::{Config, Tls};
+use crate::mail::routes::PREVIEW;
 use crate::rng::Rng;
 use crate::{assemble, http, jobs, migrations, tls};
 
@@ -100,6 +101,9 @@ fn announce(config: &Config, address: SocketAddr, settings: &Settings) {
     if config.tls == Tls::SelfSigned {
         let authority = tls::authority_file(&config.data.join("tls"));
         lines.push(format!("clients must trust it: export NODE_EXTRA_CA_CERTS={}", authority.display()));
+    }
+    if config.mail_preview {
+        lines.push(format!("mails can be read at {}{PREVIEW}", settings.base()));
     }
     let data = config.data.display();
     lines.push(format!("make an account: undercroft account create --data {data} --email <address>\n"));

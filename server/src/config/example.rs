@@ -32,6 +32,8 @@ fn value(name: &str) -> String {
         "files" => "file:///srv/undercroft/files",
         "mail" => "maildir:///srv/undercroft/mail",
         "mail_from" => defaults::MAIL_FROM,
+        "mail_preview" => defaults::MAIL_PREVIEW,
+        "mail_events" => "arn:aws:sns:eu-west-1:123456789012:mail",
         "tls" => defaults::TLS,
         "tls_certificate" => "/etc/undercroft/fullchain.pem",
         "tls_key" => "/etc/undercroft/privkey.pem",

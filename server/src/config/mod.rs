@@ -48,6 +48,10 @@ pub struct Config {
     pub mail: Option<SecretUrl>,
     /// Sender of all mails.
     pub mail_from: Mailbox,
+    /// Whether a page shows the mails that stay on this machine.
+    pub mail_preview: bool,
+    /// The topic by which Amazon tells what became of mails, if it is to be heard.
+    pub mail_events: Option<String>,
     /// How connections are protected.
     pub tls: Tls,
     /// Who may register.
@@ -161,6 +165,8 @@ impl Config {
             ("files", self.files.to_string()),
             ("mail", self.mail.as_ref().map_or("off".to_owned(), ToString::to_string)),
             ("mail_from", mailbox(&self.mail_from)),
+            ("mail_preview", if self.mail_preview { "on" } else { "off" }.to_owned()),
+            ("mail_events", self.mail_events.clone().unwrap_or_else(|| "-".to_owned())),
             ("tls", tls.to_owned()),
             ("tls_certificate", path(certificate)),
             ("tls_key", path(key)),

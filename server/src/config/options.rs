@@ -41,13 +41,25 @@ pub struct Options {
     #[arg(long, env = "UNDERCROFT_FILES", value_name = "URL", global = true, hide_env_values = true)]
     pub files: Option<SecretUrl>,
 
-    /// How mails leave, or `off`. Unless set, they are put into a maildir in the data folder.
+    /// How mails leave, or `off`. Unless set, they are put into a maildir in the data folder. `smtp://user:password@host`
+    /// upgrades to TLS or fails, `smtps://user:password@host` begins with it, `ses://eu-west-1` is Amazon SES,
+    /// `sendmail:` the local mail server; `failover(url url)` takes the first that works. `undercroft mail test` tries it.
     #[arg(long, env = "UNDERCROFT_MAIL", value_name = "URL|off", global = true, hide_env_values = true)]
     pub mail: Option<SecretUrl>,
 
     /// Sender of all mails.
     #[arg(long, env = "UNDERCROFT_MAIL_FROM", value_name = "NAME <ADDRESS>", global = true)]
     pub mail_from: Option<String>,
+
+    /// For trying out: `on` shows the mails of a `maildir:` or `memory:` on the page `/dev/mail`, to anybody on this
+    /// machine.
+    #[arg(long, env = "UNDERCROFT_MAIL_PREVIEW", value_name = "on|off", global = true)]
+    pub mail_preview: Option<String>,
+
+    /// ARN of the SNS topic that tells of SES's bounces and complaints. Subscribe `/hooks/mail` to it over HTTPS; those
+    /// addresses are not written to any more.
+    #[arg(long, env = "UNDERCROFT_MAIL_EVENTS", value_name = "ARN", global = true)]
+    pub mail_events: Option<String>,
 
     /// `self-signed` makes a certificate authority for this server in the data folder. `off` is for a server behind a
     /// proxy: official clients refuse plain HTTP. A certificate of your own takes the place of both.

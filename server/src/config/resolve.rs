@@ -14,6 +14,15 @@ use crate::app::Signups;
 
 /// More connections than this are a typing error.
 const MOST_CONNECTIONS: u32 = 1000;
+/// Ways for mail that end on this machine.
+const PREVIEWED: [&str; 2] = ["maildir", "memory"];
+
+/// A setting that is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
 
 impl Config {
     /// Checks the options and fills in defaults. All problems are reported at once, each under its field.
@@ -43,6 +52,10 @@ impl Config {
         let database_connections = check.keep("database_connections", count(connections));
         let mail_from =
             check.keep("mail_from", mailbox(text(options.mail_from.as_ref(), defaults::MAIL_FROM)));
+        let preview: Option<Switch> =
+            check.keep("mail_preview", one_of(text(options.mail_preview.as_ref(), defaults::MAIL_PREVIEW)));
+        check.preview(preview, mail.as_ref(), listen);
+        let mail_events = check.keep("mail_events", topic(options.mail_events.as_deref()));
         let signups = check.keep("signups", one_of(text(options.signups.as_ref(), defaults::SIGNUPS)));
         let uploads = check.keep("uploads", one_of(text(options.uploads.as_ref(), defaults::UPLOADS)));
         let log = check.keep("log", filter(text(options.log.as_ref(), defaults::LOG)));
@@ -59,6 +72,8 @@ impl Config {
                 files: files?,
                 mail: mail?,
                 mail_from: mail_from?,
+                mail_preview: preview? == Switch::On,
+                mail_events: mail_events?,
                 tls: tls?,
                 signups: signups?,
                 uploads: uploads?,
@@ -82,6 +97,29 @@ impl Checker {
 
     fn keep<T>(&mut self, field: &str, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.refuse(field, message)).ok()
+    }
+
+    /// Whoever can read the mails can take over the accounts.
+    fn preview(
+        &mut self,
+        preview: Option<Switch>,
+        mail: Option<&Option<SecretUrl>>,
+        listen: Option<SocketAddr>,
+    ) {
+        if preview != Some(Switch::On) {
+            return;
+        }
+        let scheme = mail.and_then(Option::as_ref).and_then(SecretUrl::scheme);
+        if mail.is_some() && !scheme.is_some_and(|scheme| PREVIEWED.contains(&scheme)) {
+            let known = PREVIEWED.join(":` or `");
+            self.refuse(
+                "mail_preview",
+                format!("needs mails that stay here: `mail` must begin with `{known}:`"),
+            );
+        }
+        if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
+            self.refuse("mail_preview", "is for the machine itself: `listen` must be a loopback address");
+        }
     }
 
     fn tls(&mut self, options: &Options) -> Option<Tls> {
@@ -150,11 +188,14 @@ fn domain(text: Option<&str>, tls: Option<&Tls>) -> Result<Option<Url>, String> 
 
 fn known_scheme(url: &SecretUrl, known: &[String]) -> Result<SecretUrl, String> {
     let list = known.join(", ");
-    match url.scheme() {
-        None => Err(format!("is not a URL; it begins with one of: {list}")),
-        Some(scheme) if known.iter().any(|known| known == scheme) => Ok(url.clone()),
-        Some(scheme) => Err(format!("begins with `{scheme}:`, which is not one of: {list}")),
+    for scheme in url.schemes() {
+        match scheme {
+            None => return Err(format!("is not a URL; it begins with one of: {list}")),
+            Some(scheme) if known.iter().any(|known| known == scheme) => {}
+            Some(scheme) => return Err(format!("begins with `{scheme}:`, which is not one of: {list}")),
+        }
     }
+    Ok(url.clone())
 }
 
 /// A URL of this scheme with the path of a file or folder.
@@ -169,6 +210,17 @@ fn count(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(count @ 1..=MOST_CONNECTIONS) => Ok(count),
         _ => Err(format!("is not a number from 1 to {MOST_CONNECTIONS}")),
+    }
+}
+
+/// The name that Amazon gives a topic.
+fn topic(text: Option<&str>) -> Result<Option<String>, String> {
+    match text {
+        Some(text) if text.starts_with("arn:") && text.split(':').count() == 6 => Ok(Some(text.to_owned())),
+        Some(_) => {
+            Err("is not the ARN of an SNS topic, such as arn:aws:sns:eu-west-1:123456789012:mail".into())
+        }
+        None => Ok(None),
     }
 }
 

@@ -28,30 +28,63 @@ impl SecretUrl {
 
     /// The part before the colon, or nothing if the text does not begin like a URL.
     pub fn scheme(&self) -> Option<&str> {
-        let end = self.0.find([':', '('])?;
-        let scheme = &self.0[..end];
-        let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-        (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(is_scheme))
-            .then_some(scheme)
+        scheme(&self.0)
+    }
+
+    /// The schemes of all URLs in it: one, or those that a combination such as `failover(url url)` is made of.
+    pub fn schemes(&self) -> impl Iterator<Item = Option<&str>> {
+        let parts: Vec<&str> = if self.is_combination() {
+            self.0.split(DELIMITERS).filter(|part| part.contains(':')).collect()
+        } else {
+            vec![&self.0]
+        };
+        parts.into_iter().map(scheme)
+    }
+
+    fn is_combination(&self) -> bool {
+        self.scheme().is_some_and(|name| self.0[name.len()..].starts_with('('))
     }
 
     fn masked(&self) -> Option<String> {
-        let mut url = Url::parse(&self.0).ok()?;
-        if url.password().is_some() {
-            url.set_password(Some("***")).ok()?;
+        if !self.is_combination() {
+            return masked(&self.0);
         }
-        if url.query().is_some() {
-            let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-            let mut query = url.query_pairs_mut();
-            query.clear();
-            for (key, value) in pairs {
-                let lower = key.to_lowercase();
-                let is_secret = SECRET_KEYS.iter().any(|part| lower.contains(part));
-                query.append_pair(&key, if is_secret { "***" } else { &value });
-            }
+        let mut shown = String::new();
+        for part in self.0.split_inclusive(DELIMITERS) {
+            let text = part.trim_end_matches(DELIMITERS);
+            // Names and the combination's own options hold no secrets.
+            shown += &if text.contains(':') { masked(text)? } else { text.to_owned() };
+            shown += &part[text.len()..];
         }
-        Some(url.into())
+        Some(shown)
     }
+}
+
+/// What a combination puts around and between its URLs.
+const DELIMITERS: [char; 3] = ['(', ' ', ')'];
+
+fn scheme(text: &str) -> Option<&str> {
+    let scheme = &text[..text.find([':', '('])?];
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(is_scheme)).then_some(scheme)
+}
+
+fn masked(text: &str) -> Option<String> {
+    let mut url = Url::parse(text).ok()?;
+    if url.password().is_some() {
+        url.set_password(Some("***")).ok()?;
+    }
+    if url.query().is_some() {
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let mut query = url.query_pairs_mut();
+        query.clear();
+        for (key, value) in pairs {
+            let lower = key.to_lowercase();
+            let is_secret = SECRET_KEYS.iter().any(|part| lower.contains(part));
+            query.append_pair(&key, if is_secret { "***" } else { &value });
+        }
+    }
+    Some(url.into())
 }
 
 impl FromStr for SecretUrl {
@@ -88,7 +121,11 @@ mod tests {
             ("postgres://ann:canary@db.example/vault", "postgres://ann:***@db.example/vault"),
             ("postgres://h/d?password=canary&sslmode=require", "postgres://h/d?password=***&sslmode=require"),
             ("s3://bucket?access_key=canary&region=eu", "s3://bucket?access_key=***&region=eu"),
-            ("failover(smtp://u:canary@a smtp://u:canary@b)", "failover:…"),
+            (
+                "failover(smtp://u:canary@a limit(smtp://u:canary@b)?burst=2)?retry=60s",
+                "failover(smtp://u:***@a limit(smtp://u:***@b)?burst=2)?retry=60s",
+            ),
+            ("failover(smtp://u:canary@a smtp://u:canary@b:port)", "failover:…"),
             ("smtp://u:canary@h:port", "smtp:…"),
             ("host=h password=canary:x", "…"),
             ("memory:", "memory:"),
@@ -96,6 +133,18 @@ mod tests {
         ] {
             assert_eq!(SecretUrl::new(text).to_string(), shown);
             assert!(!format!("{:?}", SecretUrl::new(text)).contains("canary"));
+        }
+    }
+
+    #[test]
+    fn a_combination_has_the_schemes_of_its_parts() {
+        for (text, schemes) in [
+            ("smtp://h", &[Some("smtp")][..]),
+            ("failover(smtp://h:25 limit(ses://eu-west-1)?burst=2)?retry=60s", &[Some("smtp"), Some("ses")]),
+            ("failover(smtp://h 1:2)", &[Some("smtp"), None]),
+            ("nothing", &[None]),
+        ] {
+            assert_eq!(SecretUrl::new(text).schemes().collect::<Vec<_>>(), schemes, "{text}");
         }
     }
 }

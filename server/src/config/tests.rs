@@ -161,3 +161,32 @@ fn misspelt_variables_are_named() {
     assert_eq!(blamed(&problems), ["UNDERCROFT_DATABASE_URL"]);
     assert!(problems[0].message.contains("did you mean UNDERCROFT_DATABASE?"), "{}", problems[0]);
 }
+
+#[test]
+fn mails_are_shown_only_where_they_stay() {
+    assert!(!resolved(&[]).unwrap().mail_preview);
+    assert!(resolved(&["--mail-preview=on"]).unwrap().mail_preview);
+    for args in [
+        &["--mail-preview=on", "--mail=off"][..],
+        &["--mail-preview=on", "--mail=failover(maildir:///a maildir:///b)"],
+        &["--mail-preview=on", "--listen=0.0.0.0:8443"],
+        &["--mail-preview=yes"],
+    ] {
+        assert_eq!(blamed(&resolved(args).unwrap_err()), ["mail_preview"], "{args:?}");
+    }
+}
+
+#[test]
+fn a_combination_of_ways_for_mail_names_known_ones() {
+    assert!(resolved(&["--mail=failover(maildir:///a retry(maildir:///b)?attempts=2)"]).is_ok());
+    let problems = resolved(&["--mail=failover(maildir:///a pigeon://ann:canary@loft)"]).unwrap_err();
+    assert_eq!(blamed(&problems), ["mail"]);
+    assert!(!problems[0].message.contains("canary"), "{}", problems[0]);
+}
+
+#[test]
+fn events_come_from_a_topic() {
+    let topic = "arn:aws:sns:eu-west-1:123456789012:mail";
+    assert_eq!(resolved(&[&format!("--mail-events={topic}")]).unwrap().mail_events.as_deref(), Some(topic));
+    assert_eq!(blamed(&resolved(&["--mail-events=mail"]).unwrap_err()), ["mail_events"]);
+}

@@ -15,7 +15,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::app::AppState;
 use crate::error::Error;
-use crate::{account, blob, devices, identity, meta, vault};
+use crate::{account, blob, devices, identity, mail, meta, vault};
 
 /// The largest body outside of file uploads: an import of a large vault fits.
 pub const MAX_BODY: usize = 20 * 1024 * 1024;
@@ -33,6 +33,7 @@ pub fn router(app: AppState) -> Router {
         .nest("/identity", identity::router())
         .nest("/events", meta::routes::events_router())
         .nest("/blob", blob::routes::router())
+        .merge(mail::routes::router())
         .route("/alive", get(meta::routes::alive))
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async || Error::NotFound)

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mailer::Outbox;
+use mailer::{Drained, Outbox};
 use tokio::sync::Notify;
 
 use crate::app::AppState;
@@ -60,32 +60,29 @@ pub async fn run(app: AppState, shutdown: impl Future<Output = ()>) {
 
 /// Everything once; what a schedule calls where no loop can run.
 pub async fn round(app: &AppState) -> Result<(), Error> {
-    send_mail(app).await?;
+    // A limit on work, not a time that anybody stores or sees: hence the machine's clock.
+    send_mail(app, BATCH, Instant::now() + MAIL_TIME).await?;
     attachments::service::remove_strays(app, BATCH).await?;
     Ok(())
 }
 
-/// Sends what waits in the outbox.
-async fn send_mail(app: &AppState) -> Result<(), Error> {
-    let Some(mailer) = &app.mailer else { return Ok(()) };
+/// Sends what waits in the outbox. `None` if mail is off.
+pub async fn send_mail(app: &AppState, limit: usize, deadline: Instant) -> Result<Option<Drained>, Error> {
+    let Some(mailer) = &app.mailer else { return Ok(None) };
     let table = mail::outbox::Table::new(app.db.clone(), app.clock.clone());
-    let drained = Outbox::new(table, mailer.clone()).drain(BATCH, Some(deadline())).await?;
+    let drained = Outbox::new(table, mailer.clone()).drain(limit, Some(deadline)).await?;
     if drained.dead + drained.unsure > 0 {
-        tracing::warn!(?drained, "mails were given up, or may not have arrived");
+        tracing::warn!(?drained, "mails were given up or may not have arrived; see `undercroft mail outbox`");
     }
-    Ok(())
+    Ok(Some(drained))
 }
 
 /// Removes what is old: ended mails, unfinished uploads. Run at start and once a day.
 pub async fn tidy(app: &AppState) -> Result<(), Error> {
     let before = app.clock.now().minus(KEEP_SETTLED);
     app.db.write(async move |conn| mail::store::purge(conn, before).await).await?;
+    app.db.write(async move |conn| mail::events::purge(conn, before).await).await?;
     attachments::service::forget_unfinished(app, KEEP_UNFINISHED).await?;
     app.files.sweep(KEEP_UNFINISHED).await?;
     Ok(())
-}
-
-/// A limit on work, not a time that anybody stores or sees: hence the machine's clock.
-fn deadline() -> Instant {
-    Instant::now() + MAIL_TIME
 }

@@ -1,12 +1,15 @@
-//! The mails that the server sends, one function each, and the outbox they wait in.
+//! The mails that the server sends, one function each, the outbox they wait in, and what is heard of them afterwards.
 //!
 //! Texts lie in `server/templates/mail/`.
 
+pub mod events;
 pub mod outbox;
+pub mod routes;
 pub mod store;
+pub mod suppressions;
 
 use askama::Template;
-use mailer::{Address, Email, Mailbox, Mailer};
+use mailer::{Address, Email, Mailbox, Mailer, Outgoing};
 use url::form_urlencoded;
 
 use crate::account::model::User;
@@ -16,10 +19,17 @@ use crate::error::Error;
 use crate::ids::MailId;
 use crate::rng::Rng;
 use crate::time::Timestamp;
+use crate::tokens::REGISTRATION_LIFE;
 use store::QueuedMail;
 
-/// The link with which a registration goes on.
-pub fn verify_registration(settings: &Settings, email: &str, token: &str) -> Result<Email, Error> {
+/// The link with which a registration goes on, for as long as it works. By the outbox, although somebody waits for it: an
+/// answer that told of a failure would tell which addresses have an account.
+pub fn verify_registration(
+    settings: &Settings,
+    email: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Email, Error> {
     #[derive(Template)]
     #[template(path = "mail/verify_registration/body.txt")]
     struct Text<'a> {
@@ -35,17 +45,13 @@ pub fn verify_registration(settings: &Settings, email: &str, token: &str) -> Res
         .append_pair("token", token)
         .finish();
     let link = format!("{}/#/finish-signup/?{query}", settings.base());
-    letter(
-        settings,
-        email,
-        "verify_registration",
-        "Finish your registration",
-        &Text { link: &link },
-        &Html { link: &link },
-    )
+    let (text, html) = (Text { link: &link }, Html { link: &link });
+    let mail = letter(settings, email, "verify_registration", "Finish your registration", &text, &html)?;
+    Ok(mail.not_after(now.plus(REGISTRATION_LIFE).to_system()))
 }
 
-/// A device that was not known has logged in.
+/// A device that was not known has logged in. By the outbox, with the session that it tells of: a login does not wait for
+/// a mail server.
 pub fn new_device(settings: &Settings, user: &User, device: &Device) -> Result<Email, Error> {
     #[derive(Template)]
     #[template(path = "mail/new_device/body.txt")]
@@ -77,18 +83,24 @@ pub fn new_device(settings: &Settings, user: &User, device: &Device) -> Result<E
 
 /// Renders a mail for the outbox: from here on its bytes and its message id are fixed.
 pub fn queue(mailer: &Mailer, email: &Email, rng: &Rng, now: Timestamp) -> Result<QueuedMail, Error> {
-    let outgoing = email.render(mailer.renderer())?;
+    queued(&email.render(mailer.renderer())?, rng, now)
+}
+
+/// A row for a mail that is due from then on.
+pub fn queued(mail: &Outgoing, rng: &Rng, due_at: Timestamp) -> Result<QueuedMail, Error> {
+    let meta = mail.meta();
     Ok(QueuedMail {
         id: MailId::random(rng),
         state: store::PENDING.to_owned(),
-        kind: email.kind.as_deref().map(str::to_owned),
-        mail: serde_json::to_string(&outgoing).map_err(Error::internal)?,
+        kind: meta.kind.as_deref().map(str::to_owned),
+        mail: serde_json::to_string(mail).map_err(Error::internal)?,
         attempts: 0,
         generation: 0,
-        due_at: now,
-        created_at: now,
+        due_at,
+        created_at: due_at,
         settled_at: None,
         last_error: None,
+        dedupe_key: meta.key.as_ref().map(|key| key.as_str().to_owned()),
     })
 }
 

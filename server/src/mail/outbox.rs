@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use dbconn::Pool;
 use mailer::{Claimed, Error, ErrorKind, Lease, OutboxStore, Verdict};
 
-use super::store::{self, PENDING, Settlement};
+use super::store::{self, PENDING, QueuedMail, Settlement};
 use crate::clock::Clock;
 use crate::ids::MailId;
 use crate::time::Timestamp;
@@ -28,43 +28,36 @@ impl Table {
 #[async_trait]
 impl OutboxStore for Table {
     async fn claim(&self, limit: usize, lease: Duration, now: SystemTime) -> Result<Vec<Claimed>, Error> {
-        let now = Timestamp::from_system(now);
+        let (now, settled_at) = (Timestamp::from_system(now), self.clock.now());
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self
-            .db
+        self.db
             .write(async move |conn| {
                 let mut claimed = Vec::new();
-                for mail in store::due(conn, limit, now).await? {
-                    if store::claim(conn, &mail, now.plus(lease)).await? {
-                        claimed.push(mail);
+                for row in store::claim(conn, limit, now, now.plus(lease)).await? {
+                    match read(&row) {
+                        Ok(mail) => claimed.push(mail),
+                        Err(damage) => {
+                            tracing::error!(id = %row.id, "a queued mail is damaged and will not be sent");
+                            let dead = settlement(&Verdict::Dead(damage), settled_at);
+                            store::settle(conn, &row.id, row.generation + 1, &dead).await?;
+                        }
                     }
                 }
                 Ok::<_, dbconn::Error>(claimed)
             })
             .await
-            .map_err(unavailable)?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(Claimed {
-                    lease: Lease { id: row.id.to_string(), generation: row.generation.unsigned_abs() + 1 },
-                    mail: serde_json::from_str(&row.mail).map_err(|error| {
-                        Error::new(ErrorKind::Other, format!("a queued mail is damaged: {error}"))
-                    })?,
-                    attempts: row.attempts.unsigned_abs(),
-                })
-            })
-            .collect()
+            .map_err(unavailable)
     }
 
     async fn settle(&self, lease: &Lease, verdict: &Verdict) -> Result<bool, Error> {
-        let Ok(id) = MailId::try_from(lease.id.clone()) else { return Ok(false) };
-        let generation = i64::try_from(lease.generation).unwrap_or(i64::MAX);
+        let settled = vec![claim_and_settlement(lease, verdict, self.clock.now())];
+        Ok(self.record(settled).await? == [true])
+    }
+
+    async fn settle_all(&self, settled: &[(Lease, Verdict)]) -> Result<Vec<bool>, Error> {
         let now = self.clock.now();
-        let to = settlement(verdict, now);
-        self.db
-            .write(async move |conn| store::settle(conn, &id, generation, &to).await)
-            .await
-            .map_err(unavailable)
+        let settled = settled.iter().map(|(lease, verdict)| claim_and_settlement(lease, verdict, now));
+        self.record(settled.collect()).await
     }
 
     async fn purge(&self, before: SystemTime) -> Result<u64, Error> {
@@ -75,29 +68,61 @@ impl OutboxStore for Table {
     }
 }
 
+impl Table {
+    /// All in one transaction. What no row of ours can be called settles nothing.
+    async fn record(&self, settled: Vec<Option<(MailId, i64, Settlement)>>) -> Result<Vec<bool>, Error> {
+        self.db
+            .write(async move |conn| {
+                let mut kept = Vec::with_capacity(settled.len());
+                for one in &settled {
+                    kept.push(match one {
+                        Some((id, generation, to)) => store::settle(conn, id, *generation, to).await?,
+                        None => false,
+                    });
+                }
+                Ok::<_, dbconn::Error>(kept)
+            })
+            .await
+            .map_err(unavailable)
+    }
+}
+
+/// A row as it was before it was claimed.
+fn read(row: &QueuedMail) -> Result<Claimed, Error> {
+    // What is wrong with it would quote it.
+    let mail = serde_json::from_str(&row.mail)
+        .map_err(|_| Error::new(ErrorKind::Invalid, "the queued mail is damaged"))?;
+    let lease = Lease { id: row.id.to_string(), generation: row.generation.unsigned_abs() + 1 };
+    Ok(Claimed { lease, mail, attempts: row.attempts.unsigned_abs() })
+}
+
+fn claim_and_settlement(
+    lease: &Lease,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Option<(MailId, i64, Settlement)> {
+    let id = MailId::try_from(lease.id.clone()).ok()?;
+    Some((id, i64::try_from(lease.generation).ok()?, settlement(verdict, now)))
+}
+
 /// A verdict in the table's terms.
 fn settlement(verdict: &Verdict, now: Timestamp) -> Settlement {
-    let ended = |state, error: Option<&Error>| Settlement {
-        state,
-        failed: 0,
-        due_at: now,
-        settled_at: Some(now),
-        last_error: error.map(ToString::to_string),
+    let (state, uncounted, due_at) = match verdict {
+        Verdict::Sent(_) => ("sent", 0, now),
+        Verdict::Dead(_) => ("dead", 0, now),
+        Verdict::Unsure(_) => ("unsure", 0, now),
+        Verdict::Expired => ("expired", 0, now),
+        Verdict::Later { at, .. } => (PENDING, 0, Timestamp::from_system(*at)),
+        // Before all others. Also a verdict that this server does not know yet: rather try again than lose the mail.
+        _ => (PENDING, 1, Timestamp::from_system(SystemTime::UNIX_EPOCH)),
     };
-    match verdict {
-        Verdict::Sent(_) => ended("sent", None),
-        Verdict::Dead(error) => ended("dead", Some(error)),
-        Verdict::Unsure(error) => ended("unsure", Some(error)),
-        Verdict::Expired => ended("expired", None),
-        Verdict::Later { at, error } => Settlement {
-            state: PENDING,
-            failed: 1,
-            due_at: Timestamp::from_system(*at),
-            settled_at: None,
-            last_error: Some(error.to_string()),
-        },
-        // Also a verdict that this server does not know yet: try again rather than lose the mail.
-        _ => Settlement { state: PENDING, failed: 0, due_at: now, settled_at: None, last_error: None },
+    Settlement {
+        state,
+        uncounted,
+        due_at,
+        settled_at: (state != PENDING).then_some(now),
+        last_error: verdict.reason(),
+        is_blanked: matches!(verdict, Verdict::Sent(_) | Verdict::Expired),
     }
 }
 

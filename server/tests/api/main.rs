@@ -6,6 +6,7 @@
 mod account;
 mod identity;
 mod jobs;
+mod mail;
 mod meta;
 mod outage;
 mod statements;

@@ -57,6 +57,8 @@ impl Remote {
             files: lent.files.clone(),
             links: lent.links.clone(),
             mailer: lent.mailer.clone(),
+            mail_preview: None,
+            mail_hook: None,
             clock: lent.clock.clone(),
             rng: lent.rng.clone(),
             tokens: lent.tokens.clone(),

@@ -103,3 +103,40 @@ fn an_address_has_one_account_and_a_good_password() {
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again).contains("already"), "{}", text(&again));
 }
+
+#[test]
+fn a_test_mail_arrives_or_says_why_not() {
+    let data = tempfile::tempdir().unwrap();
+    let mail = |arguments: &[&str]| undercroft(data.path()).arg("mail").args(arguments).output().unwrap();
+    let sent = mail(&["test", "ann@example.com"]);
+    assert!(sent.status.success(), "{}", text(&sent));
+    assert!(text(&sent).contains("handed over by maildir"), "{}", text(&sent));
+    assert_eq!(std::fs::read_dir(data.path().join("mail/new")).unwrap().count(), 1);
+    assert!(mail(&["check"]).status.success());
+
+    let nowhere = mail(&["test", "ann@example.com", "--mail", "maildir:///dev/null/mail"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    for part in ["surely not sent", "stage", "advice"] {
+        assert!(text(&nowhere).contains(part), "{part}: {}", text(&nowhere));
+    }
+    assert!(text(&mail(&["test", "ann"])).contains("invalid mail"));
+    let off = mail(&["test", "ann@example.com", "--mail", "off"]);
+    assert!(!off.status.success() && text(&off).contains("mail is off"), "{}", text(&off));
+}
+
+#[test]
+fn an_empty_outbox_is_looked_at_and_drained() {
+    let data = tempfile::tempdir().unwrap();
+    let mail = |arguments: &[&str]| undercroft(data.path()).arg("mail").args(arguments).output().unwrap();
+    assert_eq!(text(&mail(&["drain", "--seconds", "5", "--log", "off"])), "nothing was due\n");
+    assert_eq!(text(&mail(&["outbox", "--log", "off"])), "");
+    assert_eq!(text(&mail(&["suppressed", "--log", "off"])), "");
+    let id = "00000000-0000-4000-8000-000000000000";
+    for arguments in [
+        &["outbox", "--retry", id][..],
+        &["outbox", "--drop", id],
+        &["suppressed", "--remove", "a@b.example"],
+    ] {
+        assert_eq!(mail(arguments).status.code(), Some(1), "{arguments:?}");
+    }
+}

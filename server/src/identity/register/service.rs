@@ -30,12 +30,12 @@ pub async fn begin(app: &AppState, email: String, name: Option<String>) -> Resul
         return Ok(Verification::Token(app.tokens.registration(&email, name.as_deref(), false, now)?));
     };
     let token = app.tokens.registration(&email, name.as_deref(), true, now)?;
-    let mail = mail::verify_registration(&app.settings, &email, &token)?;
+    let mail = mail::verify_registration(&app.settings, &email, &token, now)?;
     let queued = mail::queue(mailer, &mail, &app.rng, now)?;
     app.db
         .write(async move |conn| {
             if store::by_email(conn, &email).await?.is_none() {
-                mail::store::insert(conn, &queued).await?;
+                mail::store::enqueue(conn, &queued).await?;
             }
             Ok::<_, dbconn::Error>(())
         })

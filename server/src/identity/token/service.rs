@@ -65,7 +65,7 @@ pub async fn login(
         .write(async move |conn| {
             let (session, is_new) = open(conn, device.clone()).await?;
             if let Some(notice) = notice.as_ref().filter(|_| is_new) {
-                mail::store::insert(conn, notice).await?;
+                mail::store::enqueue(conn, notice).await?;
             }
             Ok::<_, Error>(session)
         })

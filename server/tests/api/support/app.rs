@@ -6,12 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use dbconn::PoolOptions;
+use mailer::layers::Suppressed;
+use mailer::preview::Preview;
 use mailer::{Mailbox, Mailer, Renderer};
 use persistent_fs::Files;
 use persistent_fs::links::{KeyRing, LinkKey, LinkSigner};
 use undercroft::app::{App, AppState, Settings, Signups, Uploads};
 use undercroft::clock::Clock;
 use undercroft::jobs::{self, Jobs};
+use undercroft::mail::events::Hook;
+use undercroft::mail::routes::PREVIEW;
+use undercroft::mail::suppressions::Suppressions;
 use undercroft::password::PasswordHasher;
 use undercroft::rng::Rng;
 use undercroft::tokens::Tokens;
@@ -44,12 +49,23 @@ pub(crate) struct Choice {
     pub(crate) uploads: Uploads,
     /// Where files are kept.
     pub(crate) files: Files,
+    /// Whether a page shows the mails.
+    pub(crate) mail_preview: bool,
+    /// Who reads what the mail provider tells.
+    pub(crate) mail_hook: Option<Arc<dyn Hook>>,
 }
 
 impl Default for Choice {
     fn default() -> Self {
         let files = Files::new(fs_memory::Memory::new());
-        Self { mail: true, signups: Signups::Open, uploads: Uploads::Ticket, files }
+        Self {
+            mail: true,
+            signups: Signups::Open,
+            uploads: Uploads::Ticket,
+            files,
+            mail_preview: false,
+            mail_hook: None,
+        }
     }
 }
 
@@ -84,13 +100,16 @@ impl TestApp {
         let signer = signer(&settings, &clock);
         let files = choice.files;
         let (backend, inbox) = mail_memory::Memory::new();
-        let mailer = choice.mail.then(|| Mailer::new(backend, renderer(&clock, &rng)));
+        let suppressed = Suppressed::new(backend, Suppressions::new(db.clone(), clock.clone()));
+        let mailer = choice.mail.then(|| Mailer::new(suppressed, renderer(&clock, &rng)));
         let cheapest = argon2::Params::new(8, 1, 1, None).unwrap();
         let state = Arc::new(App {
             db,
             files: files.clone(),
             links: signer,
             mailer,
+            mail_preview: choice.mail_preview.then(|| Preview::new(inbox.clone()).at(PREVIEW)),
+            mail_hook: choice.mail_hook,
             tokens: Tokens::new(&[9; 32], settings.base()).unwrap(),
             passwords: PasswordHasher::with_params(cheapest, &rng),
             jobs: Jobs::default(),
