@@ -1,6 +1,6 @@
 //! The cases for backends that speak SMTP, against a server that misbehaves on purpose.
 //!
-//! A backend joins by [`Harness::open_smtp`](super::Harness::open_smtp). Every case sends a mail into some trouble, looks
+//! A backend joins by [`Harness::open_smtp`]. Every case sends a mail into some trouble, looks
 //! at what the error says, and then sends another one, which must arrive as itself.
 //!
 //! What a server's no means, the [documentation of `mailer`](::mailer) says. Beside it these cases hold a backend to what
