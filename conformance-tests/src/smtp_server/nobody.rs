@@ -11,7 +11,8 @@ pub fn nobody_listens() -> io::Result<SocketAddr> {
 
 /// An address that neither takes nor refuses a connection: packets to it are dropped, as by a firewall.
 ///
-/// It listens, and accepts nobody. Its queue has room for one connection, which it opens to itself.
+/// It listens, and accepts nobody. Its queue has room for one connection, which it opens to itself. That drops further ones
+/// on Linux; elsewhere one may be taken, and is never spoken to.
 #[derive(Debug)]
 pub struct BlackHole {
     address: SocketAddr,

@@ -244,10 +244,13 @@ fn connections_over_the_limit_are_sent_away() {
 async fn there_are_addresses_without_a_server() {
     let refused = TcpStream::connect(nobody_listens().expect("loopback has a free port"));
     assert_eq!(refused.expect_err("nobody listens").kind(), io::ErrorKind::ConnectionRefused);
-    let hole = BlackHole::open().await.expect("loopback has a free port");
-    let patience = std::time::Duration::from_millis(200);
-    let answer = TcpStream::connect_timeout(&hole.address(), patience);
-    assert_eq!(answer.expect_err("nobody answers").kind(), io::ErrorKind::TimedOut);
+    // What other systems do with a full queue differs.
+    if cfg!(target_os = "linux") {
+        let hole = BlackHole::open().await.expect("loopback has a free port");
+        let patience = std::time::Duration::from_millis(200);
+        let answer = TcpStream::connect_timeout(&hole.address(), patience);
+        assert_eq!(answer.expect_err("nobody answers").kind(), io::ErrorKind::TimedOut);
+    }
 }
 
 fn private(socket: TcpStream, server: &SmtpServer) -> Talk<StreamOwned<ClientConnection, TcpStream>> {
