@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# moto, which answers as AWS does, for one run: in a virtual environment of pinned packages, on a free port.
-# Sourced by ./test.
+# moto, which answers as AWS does, for one run: in a virtual environment of pinned packages, on free ports. SES has one of
+# its own, because what it took cannot be looked at once other services hold something. Sourced by ./test.
 
 PYTHON=$ROOT/.tools/python
-MOTO_PID=''
+MOTO_PIDS=()
 
 # Installs again only when the list has changed since the last time.
 moto_install() {
@@ -20,44 +20,40 @@ moto_install() {
 }
 
 # Tries ports below the range that the system hands out by itself, until one is free.
-moto_start() { # DIR
-    local dir=$1 port attempt
+moto_start() { # DIR NAME_OF_A_VARIABLE
+    local dir=$1 port pid attempt
     mkdir -- "$dir"
     for attempt in 1 2 3 4 5 6 7 8; do
         port=$((20000 + (RANDOM + RANDOM * attempt) % 12000))
         # It shall not look for credentials, and nobody's settings shall change what it does.
         env -u AWS_PROFILE AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true \
             "$PYTHON/bin/moto_server" -H 127.0.0.1 -p "$port" >"$dir/server.log" 2>&1 &
-        MOTO_PID=$!
-        if moto_listens "$dir/server.log"; then
-            MOTO_ENDPOINT=http://127.0.0.1:$port
-            echo "moto answers at $MOTO_ENDPOINT."
+        pid=$!
+        MOTO_PIDS+=("$pid")
+        if moto_listens "$pid" "$dir/server.log"; then
+            export "$2=http://127.0.0.1:$port"
+            echo "moto answers at ${!2}."
             return 0
         fi
-        moto_stop
     done
     cat -- "$dir/server.log"
     return 1
 }
 
 # Waits until it says that it has the port, for as long as it lives. Somebody else may answer there too.
-moto_listens() { # LOG
+moto_listens() { # PID LOG
     local patience
     for ((patience = 0; patience < 600; patience++)); do
-        kill -0 "$MOTO_PID" 2>/dev/null || return 1
-        grep -q 'Running on' -- "$1" && return 0
+        kill -0 "$1" 2>/dev/null || return 1
+        grep -q 'Running on' -- "$2" && return 0
         sleep 0.1
     done
     return 1
 }
 
-moto_export() {
-    export TEST_AWS_ENDPOINT=$MOTO_ENDPOINT
-}
-
 moto_stop() {
-    [ -n "$MOTO_PID" ] || return 0
-    kill "$MOTO_PID" 2>/dev/null || true
-    wait "$MOTO_PID" 2>/dev/null || true
-    MOTO_PID=''
+    [ "${#MOTO_PIDS[@]}" -gt 0 ] || return 0
+    kill "${MOTO_PIDS[@]}" 2>/dev/null || true
+    wait "${MOTO_PIDS[@]}" 2>/dev/null || true
+    MOTO_PIDS=()
 }
