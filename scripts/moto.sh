@@ -45,7 +45,7 @@ moto_listens() { # PID LOG
     local patience
     for ((patience = 0; patience < 600; patience++)); do
         kill -0 "$1" 2>/dev/null || return 1
-        grep -q 'Running on' -- "$2" && return 0
+        grep -qs 'Running on' -- "$2" && return 0
         sleep 0.1
     done
     return 1
