@@ -131,3 +131,19 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
         from_io("syncing the folder", error).with_outcome(Outcome::Unknown).at(Stage::Verdict)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_however_many_ask() {
+        let drop_box = DropBox::new(PathBuf::new(), Clock::new(|| UNIX_EPOCH), Entropy::system());
+        let ask = || (0..2_500).map(|_| drop_box.unique_name()).collect::<Vec<_>>();
+        let names: std::collections::BTreeSet<_> = std::thread::scope(|scope| {
+            let asking = [(); 4].map(|()| scope.spawn(ask));
+            asking.into_iter().flat_map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(names.len(), 10_000);
+    }
+}

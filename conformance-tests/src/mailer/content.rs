@@ -5,7 +5,7 @@ use mail_parser::{MimeHeaders as _, PartType};
 
 use super::{
     Harness,
-    desk::{Desk, address, email, parse, part, render, text, with_body},
+    desk::{Desk, address, email, email_to, parse, part, render, text, with_body},
 };
 use crate::{Case, Checked, cases};
 
@@ -29,7 +29,8 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         html_full_of_equals_signs,
         eight_bit_bytes_in_a_finished_mail,
         attachments_of_no_bytes_and_of_ten_megabytes,
-        date_and_message_id_are_there_once
+        date_and_message_id_are_there_once,
+        what_is_rendered_here_needs_seven_bits
     ]
 }
 
@@ -232,5 +233,19 @@ async fn date_and_message_id_are_there_once(harness: &dyn Harness) -> Checked {
             message.headers().iter().filter(|header| header.name().eq_ignore_ascii_case(name)).count();
         assert_eq!(count, 1, "{name}");
     }
+    Ok(())
+}
+
+/// Whatever a mail holds, so that no provider need support more.
+async fn what_is_rendered_here_needs_seven_bits(harness: &dyn Harness) -> Checked {
+    let mail = email_to("ann@Müller.example")
+        .subject("Grüße")
+        .text("Grüße 🎉\n")
+        .html("<p>Grüße</p>")
+        .inline("logo", "image/png", vec![0xFF; 1000])
+        .attach("Grüße.bin", "application/octet-stream", (0..=255).collect::<Vec<u8>>())
+        .header("X-Greeting", "Grüße");
+    let delivered = Desk::open(harness).await?.send(&mail).await;
+    assert!(delivered.raw.is_ascii(), "there are bytes over 127");
     Ok(())
 }

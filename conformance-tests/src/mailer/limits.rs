@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ::mailer::{Address, Context, ErrorKind, Outcome, Scope, Support};
+use ::mailer::{Address, Context, ErrorKind, Outcome, Outgoing, Scope, Support};
 
 use super::{
     Harness,
@@ -16,10 +16,12 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
         one_recipient_more_than_declared_is_refused,
         one_byte_more_than_declared_is_refused,
         local_parts_of_every_script,
+        one_local_part_of_another_script_counts_for_the_whole_mail,
         international_domains_need_no_support,
         nothing_is_sent_after_the_deadline,
         checking_sends_nothing,
         after_closing_every_call_is_refused,
+        what_it_shows_of_itself_tells_nothing_of_the_mails,
         an_unusable_backend_surely_sent_nothing
     ]
 }
@@ -68,20 +70,32 @@ async fn one_byte_more_than_declared_is_refused(harness: &dyn Harness) -> Checke
 
 /// Declared, such a mail arrives; not declared, it is refused; left to the server, one of the two.
 async fn local_parts_of_every_script(harness: &dyn Harness) -> Checked {
+    arrives_as_declared(&Desk::open(harness).await?, &render(&email_to("jürgen@example.com").text("hello")))
+        .await;
+    Ok(())
+}
+
+/// It is not sent to some of its recipients and refused for the others.
+async fn one_local_part_of_another_script_counts_for_the_whole_mail(harness: &dyn Harness) -> Checked {
     let desk = Desk::open(harness).await?;
-    let mail = render(&email_to("jürgen@example.com").text("hello"));
+    let to = ["ann@example.com", "jürgen@example.com", "bob@example.com"].map(address);
+    arrives_as_declared(&desk, &enveloped(Some(address("vault@example.org")), to)).await;
+    Ok(())
+}
+
+/// Takes or refuses a mail with a local part that is not ASCII.
+async fn arrives_as_declared(desk: &Desk, mail: &Outgoing) {
     match desk.capabilities().utf8_local {
-        Support::No => desk.assert_refused(&mail, ErrorKind::Unsupported).await,
+        Support::No => desk.assert_refused(mail, ErrorKind::Unsupported).await,
         Support::Yes => {
-            desk.deliver(&mail).await;
-            desk.only(&mail).await;
+            desk.deliver(mail).await;
+            desk.only(mail).await;
         }
-        Support::Negotiated => match desk.try_deliver(&mail).await {
-            Ok(_) => drop(desk.only(&mail).await),
-            Err(_) => desk.assert_refused(&mail, ErrorKind::Unsupported).await,
+        Support::Negotiated => match desk.try_deliver(mail).await {
+            Ok(_) => drop(desk.only(mail).await),
+            Err(_) => desk.assert_refused(mail, ErrorKind::Unsupported).await,
         },
     }
-    Ok(())
 }
 
 /// They are ASCII by the time a backend sees them.
@@ -117,6 +131,17 @@ async fn after_closing_every_call_is_refused(harness: &dyn Harness) -> Checked {
     desk.assert_refused(&render(&email()), ErrorKind::Closed).await;
     let error = desk.backend.check().await.expect_err("a closed backend works");
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    Ok(())
+}
+
+/// A `Debug` ends up in somebody's log.
+async fn what_it_shows_of_itself_tells_nothing_of_the_mails(harness: &dyn Harness) -> Checked {
+    let desk = Desk::open(harness).await?;
+    let mail = render(&email().subject("geheimnis").text("geheimnis").header("X-Secret", "geheimnis"));
+    let receipt = desk.deliver(&mail).await;
+    for shown in [format!("{:?}", desk.backend), format!("{mail:?}"), format!("{receipt:?}")] {
+        assert!(!shown.contains("geheimnis"), "{shown}");
+    }
     Ok(())
 }
 

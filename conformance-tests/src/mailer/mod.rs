@@ -93,6 +93,7 @@ pub fn cases() -> Vec<Case<dyn Harness>> {
         envelope::cases(),
         envelope::sender_cases(),
         receipt::cases(),
+        receipt::heavy_cases(),
         receipt::provider_id_cases(),
         limits::cases(),
         injection::cases(),

@@ -32,6 +32,12 @@ pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     ]
 }
 
+pub(super) fn heavy_cases() -> Vec<Case<dyn Harness>> {
+    cases!["receipt" heavy;
+        a_thousand_at_once_are_neither_lost_nor_swapped
+    ]
+}
+
 pub(super) fn provider_id_cases() -> Vec<Case<dyn Harness>> {
     cases!["receipt" needs PROVIDER_ID;
         the_provider_id_is_that_of_the_mail
@@ -93,30 +99,12 @@ async fn the_same_mail_handed_over_twice_arrives_twice_unchanged(harness: &dyn H
 
 /// Of mails sent at the same time each arrives once, for its own recipient, with its own bytes and receipt.
 async fn many_at_once_are_neither_lost_nor_swapped(harness: &dyn Harness) -> Checked {
-    const COUNT: usize = 100;
-    let desk = std::sync::Arc::new(Desk::open(harness).await?);
-    let mut running = tokio::task::JoinSet::new();
-    for reader in readers(COUNT) {
-        let desk = std::sync::Arc::clone(&desk);
-        running.spawn(async move {
-            let mail = render(&super::desk::email_to(reader.as_str()).text(format!("for {reader}")));
-            let receipt = desk.deliver(&mail).await;
-            (mail, receipt)
-        });
-    }
-    let sent = running.join_all().await;
-    let delivered = desk.delivered().await;
-    assert_eq!(delivered.len(), COUNT);
-    let mut by_reader: BTreeMap<_, _> = delivered.iter().map(|one| (&one.to[0], one)).collect();
-    for (mail, receipt) in &sent {
-        let one = by_reader.remove(&mail.envelope().to()[0]).expect("each recipient gets a mail");
-        desk.assert_same(mail, one);
-        assert_eq!(parse(one).message_id(), Some(receipt.message_id.as_str()), "receipts are swapped");
-        if desk.capabilities().provider_id {
-            assert_eq!(one.provider_id, receipt.provider_id, "provider ids are swapped");
-        }
-    }
-    Ok(())
+    at_once(harness, 100).await
+}
+
+/// Also of so many that no pool has room for all.
+async fn a_thousand_at_once_are_neither_lost_nor_swapped(harness: &dyn Harness) -> Checked {
+    at_once(harness, 1000).await
 }
 
 /// Declared, it is there, and it is the one under which the mail arrived.
@@ -129,6 +117,32 @@ async fn the_provider_id_is_that_of_the_mail(harness: &dyn Harness) -> Checked {
         let delivered = desk.delivered().await;
         let one = delivered.iter().find(|one| one.provider_id.as_ref() == Some(&id));
         desk.assert_same(&mail, one.expect("a mail arrived under this id"));
+    }
+    Ok(())
+}
+
+async fn at_once(harness: &dyn Harness, count: usize) -> Checked {
+    let desk = std::sync::Arc::new(Desk::open(harness).await?);
+    let mut running = tokio::task::JoinSet::new();
+    for reader in readers(count) {
+        let desk = std::sync::Arc::clone(&desk);
+        running.spawn(async move {
+            let mail = render(&super::desk::email_to(reader.as_str()).text(format!("for {reader}")));
+            let receipt = desk.deliver(&mail).await;
+            (mail, receipt)
+        });
+    }
+    let sent = running.join_all().await;
+    let delivered = desk.delivered().await;
+    assert_eq!(delivered.len(), count);
+    let mut by_reader: BTreeMap<_, _> = delivered.iter().map(|one| (&one.to[0], one)).collect();
+    for (mail, receipt) in &sent {
+        let one = by_reader.remove(&mail.envelope().to()[0]).expect("each recipient gets a mail");
+        desk.assert_same(mail, one);
+        assert_eq!(parse(one).message_id(), Some(receipt.message_id.as_str()), "receipts are swapped");
+        if desk.capabilities().provider_id {
+            assert_eq!(one.provider_id, receipt.provider_id, "provider ids are swapped");
+        }
     }
     Ok(())
 }

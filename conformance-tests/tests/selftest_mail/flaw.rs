@@ -62,6 +62,8 @@ pub(crate) enum Flaw {
     ShowsHalf,
     /// What runs while closing is answered with `Ok` and lost.
     LosesOnClose,
+    /// Its `Debug` has the bytes.
+    ShowsMails,
 }
 
 /// Which flaw which case must find. `content::` alone stands for the whole group.
@@ -109,7 +111,13 @@ pub(crate) const FINDS: &[(Flaw, &[&str])] = &[
     (Flaw::DropsRepeated, &["receipt::the_same_mail_handed_over_twice_arrives_twice_unchanged"]),
     (Flaw::NamesAnotherId, &["receipt::it_names_the_message_id_that_arrives"]),
     (Flaw::CountsOneAttempt, &["receipt::it_tells_who_took_the_mail_and_at_which_attempt"]),
-    (Flaw::SwapsReceipts, &["receipt::many_at_once_are_neither_lost_nor_swapped"]),
+    (
+        Flaw::SwapsReceipts,
+        &[
+            "receipt::many_at_once_are_neither_lost_nor_swapped",
+            "receipt::a_thousand_at_once_are_neither_lost_nor_swapped",
+        ],
+    ),
     (Flaw::InventsProviderId, &["receipt::the_provider_id_is_that_of_the_mail"]),
     (Flaw::GivesUnclaimedId, &["receipt::the_provider_id_is_that_of_the_mail"]),
     (Flaw::ChangesItsMind, &["limits::capabilities_do_not_change"]),
@@ -120,7 +128,13 @@ pub(crate) const FINDS: &[(Flaw, &[&str])] = &[
             "limits::one_byte_more_than_declared_is_refused",
         ],
     ),
-    (Flaw::ClaimsUtf8, &["limits::local_parts_of_every_script"]),
+    (
+        Flaw::ClaimsUtf8,
+        &[
+            "limits::local_parts_of_every_script",
+            "limits::one_local_part_of_another_script_counts_for_the_whole_mail",
+        ],
+    ),
     (Flaw::IgnoresDeadline, &["limits::nothing_is_sent_after_the_deadline"]),
     (Flaw::CheckSends, &["limits::checking_sends_nothing"]),
     (Flaw::TakesAfterClosing, &["limits::after_closing_every_call_is_refused"]),
@@ -131,5 +145,6 @@ pub(crate) const FINDS: &[(Flaw, &[&str])] = &[
     (Flaw::PoisonedByCheck, &["cancellation::dropped_check_and_close_poison_nothing"]),
     (Flaw::SendsDroppedTwice, &["cancellation::a_dropped_call_sends_at_most_once"]),
     (Flaw::ShowsHalf, &["cancellation::what_can_be_seen_is_whole"]),
+    (Flaw::ShowsMails, &["limits::what_it_shows_of_itself_tells_nothing_of_the_mails"]),
     (Flaw::LosesOnClose, &["cancellation::closing_while_sending_loses_nothing"]),
 ];

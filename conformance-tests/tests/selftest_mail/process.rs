@@ -126,7 +126,12 @@ impl Runner {
             command.arg("--");
         }
         command.args(mail.envelope().to().iter().map(Address::as_str));
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
         command
     }
 
@@ -144,10 +149,7 @@ impl Runner {
             if child.id().is_some() {
                 match fault {
                     Fault::LetsRun => {}
-                    Fault::EndsInput => {
-                        drop(input.take());
-                        child.wait().await.expect("it ends by itself");
-                    }
+                    Fault::EndsInput => drop(input.take()),
                     Fault::LeavesZombies => child.start_kill().expect("it is there"),
                     _ => kill(&mut child).await,
                 }
@@ -183,7 +185,7 @@ async fn talk(
 ) -> Result<(), Error> {
     let mut output = child.stderr.take().expect("it was asked for");
     let mut complaint = Vec::new();
-    let feed = async {
+    let feeding = async {
         let fed = input.as_mut().expect("it is fed once").write_all(&raw).await;
         if fed.is_ok() {
             *input = None;
@@ -191,11 +193,11 @@ async fn talk(
         fed
     };
     let fed = if fault == Fault::ListensLate {
-        let fed = feed.await;
+        let fed = feeding.await;
         drop(output.read_to_end(&mut complaint).await);
         fed
     } else {
-        tokio::join!(feed, output.read_to_end(&mut complaint)).0
+        tokio::join!(feeding, output.read_to_end(&mut complaint)).0
     };
     if fault == Fault::Deaf
         && let Err(error) = fed
