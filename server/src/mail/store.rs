@@ -158,8 +158,8 @@ pub async fn retry(conn: &mut Conn, id: &MailId, now: Timestamp) -> Result<bool,
         outbox::due_at.eq(now),
         outbox::settled_at.eq(None::<Timestamp>),
     );
-    let changed = on_conn!(conn, |c| diesel::update(mail).set(changes).execute(c).await)?;
-    Ok(changed == 1)
+    let found = on_conn!(conn, |c| diesel::update(mail).set(changes).execute(c).await)?;
+    Ok(found == 1)
 }
 
 /// Removes a troubled mail. False if there is none of this id.
