@@ -191,7 +191,7 @@ async fn one_that_reads_nothing_is_killed_at_the_deadline(harness: &dyn Harness)
 
 /// It has had the mail, and what it did with it nobody knows.
 async fn one_that_never_ends_is_killed_at_the_deadline(harness: &dyn Harness) -> Checked {
-    let error = never_ends(harness, "take; sleep 600", &small()).await?;
+    let error = never_ends(harness, "take; exec sleep 600", &small()).await?;
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
     Ok(())
 }
