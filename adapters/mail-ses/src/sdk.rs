@@ -26,17 +26,13 @@ impl SdkCredentials {
 
     async fn load(&self) -> SharedCredentialsProvider {
         let surroundings = ProviderConfig::without_region().with_http_client(http_client());
-        match &self.profile {
+        if let Some(profile) = &self.profile {
             // The chain would prefer keys in variables to those of the profile that was asked for.
-            Some(profile) => {
-                let keys = ProfileFileCredentialsProvider::builder().configure(&surroundings);
-                SharedCredentialsProvider::new(keys.profile_name(profile).build())
-            }
-            None => {
-                let chain = DefaultCredentialsChain::builder().configure(surroundings);
-                SharedCredentialsProvider::new(chain.build().await)
-            }
+            let keys = ProfileFileCredentialsProvider::builder().configure(&surroundings);
+            return SharedCredentialsProvider::new(keys.profile_name(profile).build());
         }
+        let chain = DefaultCredentialsChain::builder().configure(surroundings);
+        SharedCredentialsProvider::new(chain.build().await)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod broken;
 mod flaw;
+mod live;
 #[cfg(unix)]
 mod process;
 #[cfg(feature = "ses-server")]
