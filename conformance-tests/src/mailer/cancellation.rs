@@ -129,7 +129,7 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 }
 
 /// Polls a future this many times, letting others run in between, and drops it.
-async fn poll_and_drop<T>(polls: usize, future: impl Future<Output = T>) {
+pub(super) async fn poll_and_drop<T>(polls: usize, future: impl Future<Output = T>) {
     let mut future = pin!(future);
     for _ in 0..polls {
         if poll_once(&mut future).await.is_ready() {

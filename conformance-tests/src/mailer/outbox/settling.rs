@@ -1,14 +1,12 @@
 //! What stays of an entry, and what is forgotten.
 
-use std::{pin::pin, task::Poll};
-
 use ::mailer::Verdict;
 
 use super::{
     Harness, State,
     desk::{Desk, LEASE, broke, final_verdicts, noon, seconds, sent, tells},
 };
-use crate::{Case, Checked, cases};
+use crate::{Case, Checked, cases, mailer::cancellation::poll_and_drop};
 
 pub(super) fn cases() -> Vec<Case<dyn Harness>> {
     cases!["outbox::settling";
@@ -172,16 +170,4 @@ async fn a_dropped_call_leaves_an_entry_before_or_after_it(harness: &dyn Harness
         desk.assert_nothing_due(noon() + LEASE * 2, "it was sent").await;
     }
     Ok(())
-}
-
-/// Polls a future this many times, letting others run in between, and drops it.
-async fn poll_and_drop<T>(polls: usize, future: impl Future<Output = T>) {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        let polled = std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
-        if polled.is_ready() {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
 }
