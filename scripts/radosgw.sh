@@ -57,6 +57,9 @@ pid file = $dir/run/\$name.pid
 keyring = $dir/keyring
 mon data = $dir/mon
 mon allow pool size one = true
+# It needs next to none, however full the disk is otherwise.
+mon data avail warn = 1
+mon data avail crit = 0
 osd data = $dir/osd
 osd objectstore = memstore
 memstore device bytes = 4294967296
