@@ -1,6 +1,6 @@
 //! How much a [`Memory`](crate::Memory) keeps and takes.
 
-use mailer::{BackendUrl, Error, ErrorKind};
+use mailer::{BackendUrl, Error};
 
 /// How much is kept and taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub struct Options {
 impl Options {
     /// Reads `memory:` with the optional keys `capacity`, `max_recipients` and `max_bytes`.
     ///
-    /// A value that is no number answers [`Config`](ErrorKind::Config) and names the key.
+    /// A value that is no number answers [`Config`](mailer::ErrorKind::Config) and names the key.
     pub fn from_url(url: &mut BackendUrl) -> Result<Self, Error> {
         let defaults = Self::default();
         Ok(Self {
-            capacity: number(url, "capacity")?.unwrap_or(defaults.capacity),
-            max_recipients: number(url, "max_recipients")?,
-            max_bytes: number(url, "max_bytes")?,
+            capacity: url.take_number("capacity")?.unwrap_or(defaults.capacity),
+            max_recipients: url.take_number("max_recipients")?,
+            max_bytes: url.take_number("max_bytes")?,
         })
     }
 }
@@ -32,9 +32,4 @@ impl Default for Options {
     fn default() -> Self {
         Self { capacity: 1000, max_recipients: None, max_bytes: None }
     }
-}
-
-fn number<N: std::str::FromStr>(url: &mut BackendUrl, key: &'static str) -> Result<Option<N>, Error> {
-    let invalid = || Error::new(ErrorKind::Config, format!("the value of {key} is not a number"));
-    url.take(key).map(|value| value.parse().map_err(|_| invalid())).transpose()
 }
